@@ -1,0 +1,2 @@
+//! The `hestia` command.
+fn main() {}

@@ -1,0 +1,113 @@
+//! Time and randomness, injected so that every run of a test can be repeated.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// Tells the time.
+pub trait Clock: Send + Sync + fmt::Debug {
+    /// Wall-clock time in microseconds since 1970-01-01 UTC. May jump.
+    fn wall_micros(&self) -> u64;
+    /// Microseconds since some fixed moment. Never goes back.
+    fn monotonic_micros(&self) -> u64;
+}
+
+/// Gives random numbers for file identities and seeds.
+pub trait RandomSource: Send + Sync + fmt::Debug {
+    /// The next 64 random bits.
+    fn next_u64(&self) -> u64;
+}
+
+/// What an index takes from the world besides its directory.
+///
+/// ```
+/// use hestiastore::environment::Environment;
+///
+/// let repeatable = Environment::repeatable(42);
+/// assert_eq!(repeatable.random.next_u64(), Environment::repeatable(42).random.next_u64());
+/// ```
+#[derive(Debug, Clone)]
+pub struct Environment {
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// The source of file identities and seeds.
+    pub random: Arc<dyn RandomSource>,
+}
+
+impl Default for Environment {
+    fn default() -> Self {
+        Self {
+            clock: Arc::new(SystemClock { start: Instant::now() }),
+            random: Arc::new(SystemRandom),
+        }
+    }
+}
+
+impl Environment {
+    /// The same randomness for the same seed, and a clock that moves one microsecond a call.
+    pub fn repeatable(seed: u64) -> Self {
+        Self {
+            clock: Arc::new(CountingClock(AtomicU64::new(1))),
+            random: Arc::new(SplitMix(AtomicU64::new(seed))),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct SystemClock {
+    start: Instant,
+}
+
+impl Clock for SystemClock {
+    fn wall_micros(&self) -> u64 {
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_micros() as u64)
+    }
+
+    fn monotonic_micros(&self) -> u64 {
+        self.start.elapsed().as_micros() as u64
+    }
+}
+
+#[derive(Debug)]
+struct CountingClock(AtomicU64);
+
+impl Clock for CountingClock {
+    fn wall_micros(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn monotonic_micros(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+#[derive(Debug)]
+struct SystemRandom;
+
+impl RandomSource for SystemRandom {
+    fn next_u64(&self) -> u64 {
+        // The system's source fails only where there is none; the time is then the best there is.
+        getrandom::u64().unwrap_or_else(|_| {
+            SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |since| since.as_nanos() as u64)
+        })
+    }
+}
+
+/// SplitMix64 (Steele, Lea, Flood 2014).
+#[derive(Debug)]
+struct SplitMix(AtomicU64);
+
+impl RandomSource for SplitMix {
+    fn next_u64(&self) -> u64 {
+        const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+        let mut z = self.0.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}
