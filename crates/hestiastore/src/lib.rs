@@ -7,5 +7,7 @@ pub mod environment;
 mod error;
 
 mod bytes;
+mod file_header;
+mod run;
 
 pub use error::{Error, Result};
