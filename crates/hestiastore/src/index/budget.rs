@@ -1,0 +1,163 @@
+//! Room for writes: one budget in bytes over all write buffers (PROTOCOL C2, M3).
+//!
+//! Room is taken before the commit section, as one amount, all or nothing. Who finds none waits in
+//! line; whoever comes later waits behind, even for less. A single amount larger than the budget is
+//! let through alone.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use parking_lot::{Condvar, Mutex};
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct WriteBudget {
+    limit_bytes: u64,
+    used_bytes: AtomicU64,
+    /// Somebody waits: nobody may pass by taking what is free.
+    crowded: AtomicBool,
+    stopped: AtomicBool,
+    line: Mutex<Line>,
+    moved: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Line {
+    waiting: VecDeque<u64>,
+    next_number: u64,
+}
+
+/// The index stopped while somebody waited for room.
+#[derive(Debug)]
+pub(crate) struct Stopped;
+
+impl WriteBudget {
+    pub(crate) fn new(limit_bytes: u64) -> Self {
+        Self {
+            limit_bytes,
+            used_bytes: AtomicU64::new(0),
+            crowded: AtomicBool::new(false),
+            stopped: AtomicBool::new(false),
+            line: Mutex::default(),
+            moved: Condvar::new(),
+        }
+    }
+
+    pub(crate) fn limit_bytes(&self) -> u64 {
+        self.limit_bytes
+    }
+
+    pub(crate) fn used_bytes(&self) -> u64 {
+        self.used_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Takes `bytes` if nobody waits and they are free.
+    #[inline]
+    pub(crate) fn try_take(&self, bytes: u64) -> bool {
+        !self.crowded.load(Ordering::Acquire) && self.take_if_free(bytes)
+    }
+
+    fn take_if_free(&self, bytes: u64) -> bool {
+        let fits = |used: u64| (used == 0 || used + bytes <= self.limit_bytes).then_some(used + bytes);
+        self.used_bytes.fetch_update(Ordering::AcqRel, Ordering::Acquire, fits).is_ok()
+    }
+
+    /// Waits in line for `bytes`. `on_wait` is called once before the first sleep, to ask for a flush.
+    pub(crate) fn take(&self, bytes: u64, on_wait: impl FnOnce()) -> Result<(), Stopped> {
+        on_wait();
+        let mut line = self.line.lock();
+        let number = line.next_number;
+        line.next_number += 1;
+        line.waiting.push_back(number);
+        self.crowded.store(true, Ordering::SeqCst);
+        let taken = loop {
+            if self.stopped.load(Ordering::Acquire) {
+                break Err(Stopped);
+            }
+            if line.waiting.front() == Some(&number) && self.take_if_free(bytes) {
+                break Ok(());
+            }
+            self.moved.wait(&mut line);
+        };
+        line.waiting.retain(|waiting| *waiting != number);
+        self.crowded.store(!line.waiting.is_empty(), Ordering::SeqCst);
+        drop(line);
+        self.moved.notify_all();
+        taken
+    }
+
+    /// Takes `bytes` whatever is free: for replay, whose writes are in the log already.
+    pub(crate) fn force(&self, bytes: u64) {
+        self.used_bytes.fetch_add(bytes, Ordering::AcqRel);
+    }
+
+    /// Gives `bytes` back.
+    pub(crate) fn release(&self, bytes: u64) {
+        self.used_bytes.fetch_sub(bytes, Ordering::AcqRel);
+        if self.crowded.load(Ordering::SeqCst) {
+            drop(self.line.lock());
+            self.moved.notify_all();
+        }
+    }
+
+    /// Wakes everyone with an error, now and later.
+    pub(crate) fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
+        drop(self.line.lock());
+        self.moved.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn m3_one_amount_larger_than_the_budget_is_let_through_alone() {
+        let budget = WriteBudget::new(100);
+        assert!(budget.try_take(500));
+        assert!(!budget.try_take(1));
+        budget.release(500);
+        assert!(budget.try_take(60));
+        assert!(!budget.try_take(500));
+    }
+
+    #[test]
+    fn c2_room_is_given_first_come_first_served() {
+        let budget = WriteBudget::new(100);
+        assert!(budget.try_take(90));
+        let order = Mutex::new(Vec::new());
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                budget.take(80, || ()).unwrap();
+                order.lock().push(80);
+                budget.release(80);
+            });
+            while budget.line.lock().waiting.is_empty() {
+                std::thread::yield_now();
+            }
+            // Ten bytes are free, and would be enough for this one.
+            assert!(!budget.try_take(5));
+            scope.spawn(|| {
+                budget.take(30, || ()).unwrap();
+                order.lock().push(30);
+            });
+            while budget.line.lock().waiting.len() < 2 {
+                std::thread::yield_now();
+            }
+            budget.release(90);
+        });
+        assert_eq!(*order.lock(), [80, 30]);
+    }
+
+    #[test]
+    fn stopping_wakes_who_waits() {
+        let budget = WriteBudget::new(10);
+        assert!(budget.try_take(10));
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| budget.take(1, || ()));
+            budget.stop();
+            assert!(waiting.join().unwrap().is_err());
+        });
+    }
+}

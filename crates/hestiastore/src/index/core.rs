@@ -1,0 +1,167 @@
+//! What all parts of an open index share: only bytes, no types.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+
+use super::budget::WriteBudget;
+use super::counters::Counters;
+use super::delta_cache::DeltaCache;
+use super::health::{Health, IndexState};
+use super::keeper::Keeper;
+use super::log_upkeep::LogKeeper;
+use super::publish::Publisher;
+use super::scheduler::Scheduler;
+use super::section::Section;
+use crate::config::{Config, Durability};
+use crate::directory::{Directory, DirectoryLock};
+use crate::environment::Environment;
+use crate::error::{Error, Result};
+use crate::registry::{RegistryState, SegmentRegistry};
+use crate::route::RouteMap;
+use crate::run::RunSettings;
+use crate::segment::{Graveyard, MergeLimits};
+
+/// An open index.
+///
+/// Order of locks, outermost first: `route_publication`, a segment's `installing`, `manifest`,
+/// `section`. The commit section is never held while another lock is taken.
+pub(crate) struct Core {
+    pub(crate) directory: Arc<dyn Directory>,
+    pub(crate) environment: Environment,
+    pub(crate) config: Config,
+    pub(crate) run_settings: RunSettings,
+    pub(crate) key_type: String,
+    pub(crate) value_type: String,
+    pub(crate) index_uuid: u128,
+    pub(crate) hash_seed: u64,
+    pub(crate) read_only: bool,
+    pub(crate) health: Health,
+    /// Given up at the very end of `close`.
+    pub(crate) directory_lock: Mutex<Option<Box<dyn DirectoryLock>>>,
+    pub(crate) route: ArcSwap<RouteMap>,
+    /// Held while a route map is replaced, and by a commit that was too slow for it twice.
+    pub(crate) route_publication: Mutex<()>,
+    pub(crate) registry: SegmentRegistry,
+    pub(crate) section: Mutex<Section>,
+    pub(crate) publisher: Publisher,
+    pub(crate) budget: WriteBudget,
+    /// Bytes of the write budget that are in frozen buffers.
+    pub(crate) frozen_bytes: AtomicU64,
+    pub(crate) logs: LogKeeper,
+    pub(crate) manifest: Mutex<Keeper>,
+    /// The OPEN edit of this open is written (PROTOCOL D6).
+    pub(crate) opened_for_writing: AtomicBool,
+    pub(crate) next_segment_id: AtomicU64,
+    pub(crate) graveyard: Arc<Graveyard>,
+    pub(crate) delta_cache: Mutex<DeltaCache>,
+    pub(crate) scheduler: Scheduler,
+    pub(crate) counters: Counters,
+}
+
+impl Core {
+    pub(crate) fn durability(&self) -> Durability {
+        self.config.log.durability
+    }
+
+    pub(crate) fn has_log(&self) -> bool {
+        self.durability() != Durability::Off
+    }
+
+    /// A failure after which nothing may be written any more. Wakes everyone who waits.
+    pub(crate) fn fail(&self, error: &Error) -> Error {
+        self.health.fail(&error.to_string());
+        self.registry.set_state(RegistryState::Error);
+        self.publisher.fail();
+        self.budget.stop();
+        self.scheduler.wake_all();
+        self.health.refusal()
+    }
+
+    pub(crate) fn check_writable(&self) -> Result<()> {
+        if self.read_only {
+            return Err(Error::ReadOnly);
+        }
+        match self.health.state() {
+            IndexState::Ready | IndexState::Opening => Ok(()),
+            _ => Err(self.health.refusal()),
+        }
+    }
+
+    /// Random bits for a file's identity, never zero.
+    pub(crate) fn new_uid(&self) -> u64 {
+        self.environment.random.next_u64().max(1)
+    }
+
+    /// Stored bytes of all runs.
+    pub(crate) fn stored_bytes(&self) -> u64 {
+        let route = self.route.load();
+        let bytes = |version: &crate::segment::SegmentVersion| version.main_bytes() + version.delta_bytes();
+        route.segments().iter().map(|segment| bytes(&segment.version())).sum()
+    }
+
+    /// The limits of merging as of now: a segment's target grows with the store, so that each segment
+    /// has at least 1 MiB of write buffer (PROTOCOL D3).
+    pub(crate) fn merge_limits(&self) -> MergeLimits {
+        const LEAST_BUFFER_BYTES: u64 = 1 << 20;
+        let most_segments = (self.config.write_buffer.budget_bytes / LEAST_BUFFER_BYTES).max(1);
+        MergeLimits {
+            target_bytes: self.config.segment.target_bytes.max(self.stored_bytes() / most_segments),
+            fan_in: self.config.segment.delta_fan_in as usize,
+            main_percent: u64::from(self.config.segment.main_merge_percent),
+        }
+    }
+
+    /// Bytes of the write budget in buffers that still take writes.
+    pub(crate) fn active_bytes(&self) -> u64 {
+        self.budget.used_bytes().saturating_sub(self.frozen_bytes.load(Ordering::Relaxed))
+    }
+
+    /// `visible` and the seqs in use, captured together (PROTOCOL C6).
+    pub(crate) fn capture_readers(&self) -> (u64, Vec<u64>) {
+        let mut seqs = Vec::new();
+        loop {
+            let section = self.section.lock();
+            let listed = section.snapshots();
+            if listed.len() <= seqs.capacity() {
+                seqs.extend_from_slice(listed);
+                return (self.publisher.visible(), seqs);
+            }
+            let wanted = listed.len() * 2;
+            drop(section);
+            seqs.reserve(wanted);
+        }
+    }
+
+    /// Takes a seq to read at, listed until [`Core::end_reading`].
+    pub(crate) fn begin_reading(&self) -> u64 {
+        let mut spare: Option<Vec<u64>> = None;
+        loop {
+            let mut section = self.section.lock();
+            let visible = self.publisher.visible();
+            if section.register(visible) {
+                return visible;
+            }
+            let wanted = section.snapshots().len() * 2 + 16;
+            let freed = spare.take().map(|larger| section.make_room(larger));
+            drop(section);
+            drop(freed);
+            spare = Some(Vec::with_capacity(wanted));
+        }
+    }
+
+    pub(crate) fn end_reading(&self, seq: u64) {
+        self.section.lock().unregister(seq);
+    }
+}
+
+impl std::fmt::Debug for Core {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Core")
+            .field("directory", &self.directory.location())
+            .field("state", &self.health.state())
+            .finish_non_exhaustive()
+    }
+}

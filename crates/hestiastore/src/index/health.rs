@@ -1,0 +1,136 @@
+//! The state of an index, as the reference names it, and what ended it.
+//!
+//! ```text
+//! OPENING -> READY -> CLOSING -> CLOSED
+//!      \        \         \
+//!       `--------`---------`--> ERROR   (final, but for close)
+//! ```
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use crate::error::{Error, Result};
+
+/// The life of an index.
+///
+/// ```
+/// use hestiastore::{IndexState, SegmentIndex};
+///
+/// let index = SegmentIndex::<u64, String>::in_memory().create()?;
+/// assert_eq!(index.state(), IndexState::Ready);
+/// # Ok::<(), hestiastore::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum IndexState {
+    /// Recovery is running; no call is answered yet.
+    Opening = 0,
+    /// Open for business.
+    Ready = 1,
+    /// `close` was called; what was begun is being ended.
+    Closing = 2,
+    /// Closed; the directory's lock is given up.
+    Closed = 3,
+    /// A write of log or manifest failed. Only `close` is of use; reopening recovers.
+    Error = 4,
+}
+
+impl IndexState {
+    fn from_u8(value: u8) -> Self {
+        match value {
+            0 => Self::Opening,
+            1 => Self::Ready,
+            2 => Self::Closing,
+            3 => Self::Closed,
+            _ => Self::Error,
+        }
+    }
+
+    /// The state's name, in the reference's capitals.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Opening => "OPENING",
+            Self::Ready => "READY",
+            Self::Closing => "CLOSING",
+            Self::Closed => "CLOSED",
+            Self::Error => "ERROR",
+        }
+    }
+}
+
+/// The state and the first failure.
+#[derive(Debug)]
+pub(crate) struct Health {
+    state: AtomicU8,
+    cause: OnceLock<Arc<str>>,
+}
+
+impl Health {
+    pub(crate) fn new() -> Self {
+        Self {
+            state: AtomicU8::new(IndexState::Opening as u8),
+            cause: OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn state(&self) -> IndexState {
+        IndexState::from_u8(self.state.load(Ordering::Acquire))
+    }
+
+    /// Goes on to `next`. ERROR is never left but for CLOSED.
+    pub(crate) fn advance(&self, next: IndexState) {
+        let _ = self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| {
+            let stuck = now == IndexState::Error as u8 && next != IndexState::Closed;
+            (!stuck).then_some(next as u8)
+        });
+    }
+
+    /// Records the first failure and goes to ERROR.
+    pub(crate) fn fail(&self, cause: &str) {
+        let _ = self.cause.set(cause.into());
+        self.advance(IndexState::Error);
+    }
+
+    pub(crate) fn cause(&self) -> Arc<str> {
+        self.cause.get().cloned().unwrap_or_else(|| "unknown".into())
+    }
+
+    /// Whether reads may go on: in READY, and during recovery.
+    #[inline]
+    pub(crate) fn check_readable(&self) -> Result<()> {
+        if self.state.load(Ordering::Acquire) <= IndexState::Ready as u8 {
+            return Ok(());
+        }
+        Err(self.refusal())
+    }
+
+    /// Whether the index has failed or ended, and the error that says so.
+    pub(crate) fn refusal(&self) -> Error {
+        match self.state() {
+            IndexState::Error => Error::Failed { cause: self.cause() },
+            _ => Error::Closed,
+        }
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        self.state() == IndexState::Error
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn d8_the_first_failure_stays() {
+        let health = Health::new();
+        health.advance(IndexState::Ready);
+        health.fail("disk gone");
+        health.fail("later");
+        health.advance(IndexState::Ready);
+        assert_eq!(health.state(), IndexState::Error);
+        assert!(health.refusal().to_string().contains("disk gone"));
+        health.advance(IndexState::Closed);
+        assert!(matches!(health.refusal(), Error::Closed));
+    }
+}

@@ -1,0 +1,71 @@
+//! The manifest as the open index keeps it: the state in force and the file that edits go to.
+
+use std::collections::BTreeSet;
+
+use super::core::Core;
+use crate::error::{Error, Result};
+use crate::manifest::{Change, Edit, ManifestFile, ManifestState};
+use crate::run::run_file_name;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    pub(crate) state: ManifestState,
+    /// `None` until the first write of this open.
+    pub(crate) file: Option<ManifestFile>,
+    /// Pending deletions that are done; the next edit says so.
+    pub(crate) deleted: Vec<String>,
+}
+
+/// What an edit brought about.
+#[derive(Debug)]
+pub(crate) struct Committed {
+    pub(crate) edit_number: u64,
+    /// Run files that nothing refers to any more.
+    pub(crate) obsolete: BTreeSet<u64>,
+}
+
+impl Keeper {
+    pub(crate) fn new(state: ManifestState) -> Self {
+        Self { state, file: None, deleted: Vec::new() }
+    }
+}
+
+impl Core {
+    /// Commits an edit: appended, synced, in force. Files that lose their last reference are listed as
+    /// pending deletions in the same edit (PROTOCOL D7).
+    ///
+    /// A failure ends the index, but for a full disk, which refuses this edit only.
+    pub(crate) fn commit_edit(&self, changes: Vec<Change>) -> Result<Committed> {
+        let mut keeper = self.manifest.lock();
+        let outcome = self.commit_locked(&mut keeper, changes);
+        outcome.map_err(|error| match error {
+            Error::WritesRefused { .. } => error,
+            error => self.fail(&error),
+        })
+    }
+
+    fn commit_locked(&self, keeper: &mut Keeper, mut changes: Vec<Change>) -> Result<Committed> {
+        let Keeper { state, file, deleted } = keeper;
+        let Some(file) = file else {
+            return Err(Error::Failed { cause: "an edit before the open edit".into() });
+        };
+        let closing = changes.pop_if(|change| matches!(change, Change::Close(_)));
+        changes.extend(deleted.iter().map(|name| Change::DonePendingDeletion { name: name.clone() }));
+        let mut edit = Edit { changes };
+        let obsolete = state.obsolete_after(&edit).map_err(|reason| Error::Failed { cause: reason.into() })?;
+        let pending = obsolete.iter().map(|uid| Change::AddPendingDeletion { name: run_file_name(*uid) });
+        edit.changes.extend(pending);
+        edit.changes.extend(closing);
+        let edit_number = file.commit(state, &edit)?;
+        deleted.clear();
+        if file.should_rewrite() {
+            match file.rewrite(&*self.directory, &self.environment, state) {
+                // The old file goes on; the next edit tries again.
+                Err(_) if !file.is_poisoned() => {}
+                outcome => outcome?,
+            }
+        }
+        Ok(Committed { edit_number, obsolete })
+    }
+}

@@ -1,0 +1,269 @@
+//! The `SegmentRegistry`: the life of what is loaded of a segment.
+//!
+//! Always resident are a segment's bounds, buffers and run references. Sparse indexes, Bloom filters and
+//! file handles are loaded on first use and evicted by bytes, least recently used first (PROTOCOL M1).
+//! A reader reaches a loaded run by one pointer and never asks the registry; it comes here only for a
+//! run that is not loaded.
+//!
+//! Thread safety: one lock over the table, never held over I/O. Of several readers that miss the same
+//! run one loads it, the others wait for that.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::directory::Directory;
+use crate::error::{Error, Result};
+use crate::run::{ChunkCache, FilterStatistics, Run};
+use crate::segment::{LoadRuns, RunHandle, Segment};
+
+/// The registry as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RegistryState {
+    /// Loading and evicting.
+    Ready,
+    /// Nothing is loaded or evicted until it is READY again; loads wait.
+    Freeze,
+    /// Ended: loads are refused.
+    Closed,
+    /// The index has failed: loads are refused, what is loaded stays readable.
+    Error,
+}
+
+/// What is loaded of one run.
+enum EntryState {
+    /// One reader is at it; others wait.
+    Loading,
+    /// There, and counted.
+    Ready { bytes: u64 },
+    /// Being taken away; a load waits until it is gone.
+    Unloading,
+}
+
+struct Entry {
+    state: EntryState,
+    handle: Weak<RunHandle>,
+    segment: Weak<Segment>,
+    segment_id: u64,
+}
+
+struct Table {
+    state: RegistryState,
+    entries: HashMap<u64, Entry>,
+    loaded_bytes: u64,
+    evictions: u64,
+    /// Counts of filters whose run has been unloaded.
+    past_filters: FilterStatistics,
+}
+
+/// See the module.
+pub(crate) struct SegmentRegistry {
+    directory: Arc<dyn Directory>,
+    index_uuid: u128,
+    cache: Arc<ChunkCache>,
+    budget_bytes: AtomicU64,
+    /// At most so many segments have anything loaded.
+    segment_limit: Option<usize>,
+    table: Mutex<Table>,
+    changed: Condvar,
+}
+
+/// Figures of the registry.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct RegistryStatistics {
+    pub(crate) loaded_bytes: u64,
+    pub(crate) loaded_segments: u64,
+    pub(crate) evictions: u64,
+    pub(crate) filters: FilterStatistics,
+}
+
+impl SegmentRegistry {
+    pub(crate) fn new(
+        directory: Arc<dyn Directory>,
+        index_uuid: u128,
+        cache: Arc<ChunkCache>,
+        budget_bytes: u64,
+        segment_limit: Option<usize>,
+    ) -> Self {
+        Self {
+            directory,
+            index_uuid,
+            cache,
+            budget_bytes: AtomicU64::new(budget_bytes),
+            segment_limit,
+            table: Mutex::new(Table {
+                state: RegistryState::Ready,
+                entries: HashMap::new(),
+                loaded_bytes: 0,
+                evictions: 0,
+                past_filters: FilterStatistics::default(),
+            }),
+            changed: Condvar::new(),
+        }
+    }
+
+    pub(crate) fn cache(&self) -> &Arc<ChunkCache> {
+        &self.cache
+    }
+
+    /// Goes to another state; CLOSED and ERROR are final.
+    pub(crate) fn set_state(&self, next: RegistryState) {
+        let mut table = self.table.lock();
+        if matches!(table.state, RegistryState::Ready | RegistryState::Freeze) {
+            table.state = next;
+        }
+        drop(table);
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn statistics(&self) -> RegistryStatistics {
+        let table = self.table.lock();
+        let mut filters = table.past_filters;
+        let mut segments: Vec<u64> = Vec::new();
+        for entry in table.entries.values() {
+            segments.push(entry.segment_id);
+            if let Some(run) = entry.handle.upgrade().and_then(|handle| handle.loaded.load_full()) {
+                filters = sum(filters, run.filter_statistics());
+            }
+        }
+        segments.sort_unstable();
+        segments.dedup();
+        RegistryStatistics {
+            loaded_bytes: table.loaded_bytes,
+            loaded_segments: segments.len() as u64,
+            evictions: table.evictions,
+            filters,
+        }
+    }
+
+    /// Forgets a run whose file is obsolete.
+    pub(crate) fn forget(&self, handle: &RunHandle) {
+        let mut table = self.table.lock();
+        let ready = matches!(table.entries.get(&handle.uid), Some(Entry { state: EntryState::Ready { .. }, .. }));
+        if ready {
+            self.unload(&mut table, handle.uid);
+        }
+    }
+
+    fn load_missing(&self, segment: &Segment, handle: &Arc<RunHandle>, shared: Weak<Segment>) -> Result<Arc<Run>> {
+        if let Some(run) = self.claim(segment, handle, shared)? {
+            return Ok(run);
+        }
+        let loaded = Run::open(&self.directory, handle.uid, self.index_uuid, Arc::clone(&self.cache));
+        let mut table = self.table.lock();
+        let outcome = match loaded {
+            Ok(run) => {
+                let run = Arc::new(run);
+                let bytes = run.memory_bytes();
+                handle.loaded.store(Some(Arc::clone(&run)));
+                if let Some(entry) = table.entries.get_mut(&handle.uid) {
+                    entry.state = EntryState::Ready { bytes };
+                }
+                table.loaded_bytes += bytes;
+                self.evict(&mut table, handle.uid);
+                Ok(run)
+            }
+            Err(error) => {
+                table.entries.remove(&handle.uid);
+                Err(error)
+            }
+        };
+        drop(table);
+        self.changed.notify_all();
+        outcome
+    }
+
+    /// Waits until the run is loaded by somebody, or makes the caller the one who loads it (`None`).
+    fn claim(&self, segment: &Segment, handle: &Arc<RunHandle>, shared: Weak<Segment>) -> Result<Option<Arc<Run>>> {
+        let mut table = self.table.lock();
+        loop {
+            match table.state {
+                RegistryState::Ready => {}
+                RegistryState::Freeze => {
+                    self.changed.wait(&mut table);
+                    continue;
+                }
+                RegistryState::Closed | RegistryState::Error => return Err(Error::Closed),
+            }
+            if let Some(run) = handle.loaded.load_full() {
+                return Ok(Some(run));
+            }
+            match table.entries.get(&handle.uid).map(|entry| &entry.state) {
+                Some(EntryState::Loading | EntryState::Unloading) => self.changed.wait(&mut table),
+                Some(EntryState::Ready { .. }) | None => break,
+            }
+        }
+        let entry = Entry {
+            state: EntryState::Loading,
+            handle: Arc::downgrade(handle),
+            segment: shared,
+            segment_id: segment.id,
+        };
+        table.entries.insert(handle.uid, entry);
+        Ok(None)
+    }
+
+    /// Takes away what was not used lately until everything fits, sparing `newest`.
+    fn evict(&self, table: &mut Table, newest: u64) {
+        let budget_bytes = self.budget_bytes.load(Ordering::Relaxed);
+        // Two rounds of the clock: the first clears the marks of use, the second finds the unused.
+        for _ in 0..2 {
+            let candidates: Vec<u64> = table.entries.keys().copied().filter(|uid| *uid != newest).collect();
+            for uid in candidates {
+                if table.loaded_bytes <= budget_bytes && !self.too_many_segments(table) {
+                    return;
+                }
+                let Some(entry) = table.entries.get(&uid) else { continue };
+                let used = entry
+                    .segment
+                    .upgrade()
+                    .is_some_and(|segment| segment.recently_used.swap(false, Ordering::Relaxed));
+                if !used && matches!(entry.state, EntryState::Ready { .. }) {
+                    self.unload(table, uid);
+                    table.evictions += 1;
+                }
+            }
+        }
+    }
+
+    fn too_many_segments(&self, table: &Table) -> bool {
+        let Some(limit) = self.segment_limit else { return false };
+        let mut segments: Vec<u64> = table.entries.values().map(|entry| entry.segment_id).collect();
+        segments.sort_unstable();
+        segments.dedup();
+        segments.len() > limit
+    }
+
+    fn unload(&self, table: &mut Table, uid: u64) {
+        let Some(entry) = table.entries.get_mut(&uid) else { return };
+        let EntryState::Ready { bytes } = std::mem::replace(&mut entry.state, EntryState::Unloading) else {
+            return;
+        };
+        if let Some(run) = entry.handle.upgrade().and_then(|handle| handle.loaded.swap(None)) {
+            table.past_filters = sum(table.past_filters, run.filter_statistics());
+        }
+        table.entries.remove(&uid);
+        table.loaded_bytes -= bytes;
+    }
+}
+
+fn sum(a: FilterStatistics, b: FilterStatistics) -> FilterStatistics {
+    FilterStatistics {
+        requests: a.requests + b.requests,
+        refused: a.refused + b.refused,
+        positives: a.positives + b.positives,
+        false_positives: a.false_positives + b.false_positives,
+    }
+}
+
+impl LoadRuns for SegmentRegistry {
+    fn load(&self, segment: &Segment, handle: &Arc<RunHandle>) -> Result<Arc<Run>> {
+        segment.touch();
+        match handle.loaded.load_full() {
+            Some(run) => Ok(run),
+            None => self.load_missing(segment, handle, segment.shared()),
+        }
+    }
+}

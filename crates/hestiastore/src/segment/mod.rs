@@ -1,0 +1,146 @@
+//! A segment: the stable shard that owns one range of keys.
+//!
+//! ```text
+//! writes -> active write buffer -> frozen buffers -> delta runs -> main runs
+//!           \________________ newest first, by rank ________________/
+//! ```
+//!
+//! What a segment holds at some moment is a [`SegmentVersion`]: an immutable value behind an atomic
+//! pointer. Readers load it once and are never disturbed; jobs build the next one beside it.
+
+pub(crate) mod compaction;
+mod flush;
+mod policy;
+mod retention;
+mod scan;
+mod search;
+mod source;
+mod split;
+mod version;
+pub(crate) mod write_buffer;
+
+use std::sync::{Arc, Weak};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+
+pub(crate) use compaction::{MergePlan, MergedRun, merge_runs};
+pub(crate) use flush::flush_buffer;
+pub(crate) use policy::{MergeLimits, StructuralJob};
+pub(crate) use retention::Retention;
+pub(crate) use scan::SegmentScan;
+pub(crate) use search::{Hit, search};
+pub(crate) use split::split_keys;
+pub(crate) use version::{Graveyard, Layer, RunHandle, RunRef, SegmentVersion};
+
+use crate::error::Result;
+use crate::run::Run;
+
+/// Loads a run's sparse index and filter, or finds them loaded. The registry does.
+pub(crate) trait LoadRuns {
+    /// The loaded run of a segment's reference.
+    fn load(&self, segment: &Segment, handle: &Arc<RunHandle>) -> Result<Arc<Run>>;
+}
+
+/// One shard. Its bounds never change; a split or merge makes other segments.
+pub(crate) struct Segment {
+    this: Weak<Segment>,
+    pub(crate) id: u64,
+    /// First key that may live here.
+    pub(crate) lower: Box<[u8]>,
+    /// First key that may not; `None` for the last segment.
+    pub(crate) upper: Option<Box<[u8]>>,
+    version: ArcSwap<SegmentVersion>,
+    /// Held by whoever replaces the version, from reading it to publishing the next.
+    pub(crate) installing: Mutex<()>,
+    /// At most one flush (PROTOCOL D2).
+    pub(crate) flush_slot: JobSlot,
+    /// At most one structural job: merge, split (PROTOCOL D2).
+    pub(crate) structural_slot: JobSlot,
+    /// Set by reads, cleared by the registry's hand: what is used is evicted last.
+    pub(crate) recently_used: AtomicBool,
+    /// A corrupt input stops the structural jobs of this segment, not the index (PROTOCOL D8).
+    pub(crate) damaged: AtomicBool,
+    /// Replaced by others in the route map: no job begins here any more.
+    pub(crate) retired: AtomicBool,
+}
+
+impl Segment {
+    pub(crate) fn new(
+        id: u64,
+        lower: Box<[u8]>,
+        upper: Option<Box<[u8]>>,
+        version: SegmentVersion,
+    ) -> Arc<Self> {
+        Arc::new_cyclic(|this| Self {
+            this: Weak::clone(this),
+            id,
+            lower,
+            upper,
+            version: ArcSwap::from_pointee(version),
+            installing: Mutex::new(()),
+            flush_slot: JobSlot::default(),
+            structural_slot: JobSlot::default(),
+            recently_used: AtomicBool::new(false),
+            damaged: AtomicBool::new(false),
+            retired: AtomicBool::new(false),
+        })
+    }
+
+    /// A reference that does not keep the segment alive.
+    pub(crate) fn shared(&self) -> Weak<Segment> {
+        Weak::clone(&self.this)
+    }
+
+    /// The version as of now, without touching a counter that other readers share.
+    #[inline]
+    pub(crate) fn version(&self) -> arc_swap::Guard<Arc<SegmentVersion>> {
+        self.version.load()
+    }
+
+    /// Publishes the next version and gives back the one before, to be dropped outside of locks. The
+    /// caller holds `installing`.
+    pub(crate) fn publish(&self, next: Arc<SegmentVersion>) -> Arc<SegmentVersion> {
+        self.version.swap(next)
+    }
+
+    pub(crate) fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Acquire)
+    }
+
+    /// Marks the segment as used, without writing to a shared line when it is marked already.
+    #[inline]
+    pub(crate) fn touch(&self) {
+        if !self.recently_used.load(Ordering::Relaxed) {
+            self.recently_used.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+impl std::fmt::Debug for Segment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Segment").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// A place for one job at a time.
+#[derive(Debug, Default)]
+pub(crate) struct JobSlot(AtomicBool);
+
+/// A taken [`JobSlot`]; free again when dropped.
+#[derive(Debug)]
+pub(crate) struct TakenSlot<'a>(&'a JobSlot);
+
+impl JobSlot {
+    pub(crate) fn try_take(&self) -> Option<TakenSlot<'_>> {
+        let free = self.0.compare_exchange(false, true, Ordering::AcqRel, Ordering::Relaxed);
+        free.ok().map(|_| TakenSlot(self))
+    }
+}
+
+impl Drop for TakenSlot<'_> {
+    fn drop(&mut self) {
+        self.0.0.store(false, Ordering::Release);
+    }
+}

@@ -1,0 +1,91 @@
+//! Which structural job a segment needs: deltas among themselves, deltas into main, or a split.
+
+use std::sync::Arc;
+
+use super::{RunRef, SegmentVersion};
+
+/// The knobs of the policy.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MergeLimits {
+    /// What a segment should weigh; grows with the store (PROTOCOL D3).
+    pub(crate) target_bytes: u64,
+    /// So many deltas of about one size are merged.
+    pub(crate) fan_in: usize,
+    /// Deltas go into main when they weigh this share of it.
+    pub(crate) main_percent: u64,
+}
+
+/// What to do next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum StructuralJob {
+    /// Merge the deltas of the layers at these places (newest first) into one.
+    MergeDeltas(std::ops::Range<usize>),
+    /// Merge all flushed layers and the main runs they overlap into new main runs.
+    MergeMain,
+    /// Replace the segment by so many.
+    Split(u64),
+}
+
+/// More layers than this many fan-ins are merged whatever their sizes.
+const LAYERS_PER_FAN_IN: usize = 3;
+
+impl MergeLimits {
+    /// The job that `version` needs most, if any.
+    pub(crate) fn next_job(&self, version: &SegmentVersion) -> Option<StructuralJob> {
+        let main_bytes = version.main_bytes();
+        let delta_bytes = version.delta_bytes();
+        let flushed = version.layers.iter().filter(|layer| layer.is_flushed()).count();
+        if flushed > 0 && delta_bytes * 100 >= main_bytes * self.main_percent {
+            return Some(StructuralJob::MergeMain);
+        }
+        if let Some(parts) = self.parts(main_bytes) {
+            return Some(StructuralJob::Split(parts));
+        }
+        self.tier(version).map(StructuralJob::MergeDeltas)
+    }
+
+    /// Into how many segments so many bytes belong, if more than one.
+    pub(crate) fn parts(&self, main_bytes: u64) -> Option<u64> {
+        let target = self.target_bytes.max(1);
+        let heavy = main_bytes * 2 >= target * 3;
+        let parts = (main_bytes + target / 2) / target;
+        (heavy && parts >= 2).then_some(parts)
+    }
+
+    /// How large a merge's outputs are to be, when they come to `total_bytes` together: one each for the
+    /// segments that a split will make of them.
+    pub(crate) fn cut_bytes(&self, total_bytes: u64) -> u64 {
+        let parts = self.parts(total_bytes).unwrap_or(1);
+        // A little more, so that estimates that are a little low do not leave a crumb at the end.
+        let even = total_bytes / parts;
+        (even + even / 16).max(1)
+    }
+
+    /// The newest layers that are ready to be merged: each not much larger than all newer ones together.
+    fn tier(&self, version: &SegmentVersion) -> Option<std::ops::Range<usize>> {
+        let first = version.layers.iter().position(|layer| layer.is_flushed())?;
+        let sizes: Vec<u64> = version.layers[first..].iter().map(|layer| layer.stored_bytes()).collect();
+        if sizes.len() > self.fan_in * LAYERS_PER_FAN_IN {
+            return Some(first..version.layers.len());
+        }
+        let mut sum = 0;
+        let mut count = 0;
+        for size in &sizes {
+            let joins = count == 0 || *size <= sum * 3 / 2;
+            if !joins {
+                break;
+            }
+            sum += size;
+            count += 1;
+        }
+        (count >= self.fan_in.max(2)).then(|| first..first + count)
+    }
+}
+
+impl SegmentVersion {
+    /// Whether a full compaction would change anything: deltas, clipped references, or tombstones in main.
+    pub(crate) fn can_compact(&self) -> bool {
+        let messy = |run: &Arc<RunRef>| run.is_clipped() || run.tombstones > 0;
+        self.layers.iter().any(|layer| layer.is_flushed()) || self.main.iter().any(messy)
+    }
+}

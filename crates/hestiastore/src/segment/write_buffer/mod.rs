@@ -1,0 +1,121 @@
+//! The write buffer of a segment: the latest writes, by key, until a flush makes them a delta run.
+//!
+//! Insertion is O(1), as in the reference's `UniqueCache`; every version is kept until the buffer goes,
+//! so that snapshots need nothing of their own here. Order is made for scans and flushes only
+//! ([`view`]). Structure measured against B-trees and a skip list: see `ARCHITECTURE.md`.
+//!
+//! A buffer is *active*, then *frozen* with a cut, then flushed (PROTOCOL C3): it holds the seqs in
+//! `(start, cut]` of its key range. Freezing is a stamp; whoever wrote before it is still let in.
+
+mod arena;
+mod table;
+#[cfg(test)]
+mod tests;
+mod view;
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+
+pub(crate) use table::{Version, key_head};
+pub(crate) use view::BufferView;
+
+use crate::run::EntryKind;
+use table::Table;
+
+/// Seq of a buffer that is still active.
+const UNCUT: u64 = u64::MAX;
+
+/// See the module.
+pub(crate) struct WriteBuffer {
+    table: Table,
+    sorted: ArcSwap<view::Lists>,
+    cut: AtomicU64,
+    least_seq: AtomicU64,
+    /// Bytes taken from the write budget for what was inserted.
+    charged_bytes: AtomicU64,
+    operations: AtomicU64,
+}
+
+/// Bytes that an entry is charged to the write budget.
+pub(crate) fn charge_bytes(key_bytes: usize, value_bytes: usize) -> u64 {
+    table::entry_bytes(key_bytes, value_bytes) as u64
+}
+
+impl WriteBuffer {
+    pub(crate) fn new(expected_keys: usize) -> Self {
+        Self {
+            table: Table::new(expected_keys),
+            sorted: ArcSwap::default(),
+            cut: AtomicU64::new(UNCUT),
+            least_seq: AtomicU64::new(u64::MAX),
+            charged_bytes: AtomicU64::new(0),
+            operations: AtomicU64::new(0),
+        }
+    }
+
+    /// Adds a version. `hash` is the index's hash of `key`.
+    pub(crate) fn insert(&self, key: &[u8], hash: u64, seq: u64, kind: EntryKind, value: &[u8]) {
+        self.least_seq.fetch_min(seq, Ordering::Relaxed);
+        self.charged_bytes.fetch_add(charge_bytes(key.len(), value.len()), Ordering::Relaxed);
+        self.operations.fetch_add(1, Ordering::Relaxed);
+        self.table.insert(key, table_hash(hash), seq, kind, value);
+    }
+
+    /// The newest version of `key` that a reader at `snapshot_seq` may see. Takes no lock.
+    pub(crate) fn get(&self, key: &[u8], hash: u64, snapshot_seq: u64) -> Option<Version<'_>> {
+        if self.table.node_count() == 0 {
+            return None;
+        }
+        self.table.find(key, table_hash(hash))?.version_at(snapshot_seq)
+    }
+
+    /// Stamps the last seq that belongs here. Called in the commit section.
+    pub(crate) fn freeze(&self, cut: u64) {
+        self.cut.store(cut, Ordering::Release);
+    }
+
+    /// The last seq that belongs here, if the buffer is frozen.
+    pub(crate) fn cut(&self) -> Option<u64> {
+        let cut = self.cut.load(Ordering::Acquire);
+        (cut != UNCUT).then_some(cut)
+    }
+
+    /// The least seq inserted, `u64::MAX` for none.
+    pub(crate) fn least_seq(&self) -> u64 {
+        self.least_seq.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.operations.load(Ordering::Acquire) == 0
+    }
+
+    pub(crate) fn key_count(&self) -> usize {
+        self.table.node_count()
+    }
+
+    pub(crate) fn charged_bytes(&self) -> u64 {
+        self.charged_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Memory held, dead bytes and slot arrays included.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.table.memory_bytes() as u64
+    }
+}
+
+impl fmt::Debug for WriteBuffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WriteBuffer")
+            .field("keys", &self.key_count())
+            .field("cut", &self.cut())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The table takes other bits of the hash than the Bloom filter's block choice; both are well mixed.
+fn table_hash(hash: u64) -> u32 {
+    hash as u32
+}
+

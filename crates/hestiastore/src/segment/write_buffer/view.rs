@@ -1,0 +1,145 @@
+//! A write buffer in key order, for scans and flushes (PROTOCOL M4).
+//!
+//! The order is kept as a few sorted lists of falling size. A scan sorts only the keys that came
+//! since the last one, and merges lists while the newest is at least half as long as the one before:
+//! each key is moved O(log n) times in the life of a buffer.
+
+#![expect(unsafe_code, reason = "turns addresses of the buffer's own nodes into references")]
+
+use std::sync::Arc;
+
+use super::WriteBuffer;
+use super::table::{Node, NodeAddress};
+
+/// Sorting a list shorter than this on two threads costs more than it saves.
+const PARALLEL_SORT_KEYS: usize = 32 * 1024;
+
+/// A key's place in a sorted list: the head decides most comparisons without touching the node.
+#[derive(Clone, Copy)]
+struct Place {
+    head: u64,
+    address: NodeAddress,
+}
+
+/// The lists as of some moment, and how far back they reach.
+#[derive(Clone, Default)]
+pub(super) struct Lists {
+    lists: Vec<Arc<[Place]>>,
+    newest: Option<NodeAddress>,
+}
+
+/// A buffer's keys in order: several sorted lists, no key in two of them.
+#[derive(Clone)]
+pub(crate) struct BufferView {
+    buffer: Arc<WriteBuffer>,
+    lists: Arc<Lists>,
+}
+
+impl BufferView {
+    /// All keys of the buffer that are visible now, and perhaps more.
+    pub(crate) fn new(buffer: &Arc<WriteBuffer>) -> Self {
+        let known = buffer.sorted.load_full();
+        let fresh = buffer.table.newer_than(known.newest);
+        let lists = if fresh.is_empty() {
+            known
+        } else {
+            let extended = Arc::new(extend(&known, &fresh));
+            // Of two scans that sort at once one keeps its work for later ones; both may use theirs.
+            buffer.sorted.compare_and_swap(&known, Arc::clone(&extended));
+            extended
+        };
+        Self { buffer: Arc::clone(buffer), lists }
+    }
+
+    pub(crate) fn list_count(&self) -> usize {
+        self.lists.lists.len()
+    }
+
+    pub(crate) fn list_len(&self, list: usize) -> usize {
+        self.lists.lists.get(list).map_or(0, |list| list.len())
+    }
+
+    /// The node at `index` of a list.
+    pub(crate) fn node(&self, list: usize, index: usize) -> Option<Node<'_>> {
+        let place = self.lists.lists.get(list)?.get(index)?;
+        // SAFETY: the address came from this buffer's table, which `self.buffer` keeps alive.
+        Some(unsafe { place.address.node() })
+    }
+
+    /// The index of the first key of a list that is not less than `key`.
+    pub(crate) fn lower_bound(&self, list: usize, key: &[u8]) -> usize {
+        let head = super::table::key_head(key);
+        self.lists.lists.get(list).map_or(0, |places| {
+            places.partition_point(|place| {
+                // SAFETY: as in `node`.
+                place.head < head || (place.head == head && unsafe { place.address.node() }.key() < key)
+            })
+        })
+    }
+
+    /// One list of all keys, sorted with up to `threads` threads.
+    pub(crate) fn in_one_list(buffer: &Arc<WriteBuffer>, threads: usize) -> Self {
+        let known = buffer.sorted.load_full();
+        let mut fresh = places(&buffer.table.newer_than(known.newest));
+        sort(&mut fresh, threads);
+        let list = known.lists.iter().rev().fold(fresh, |sorted, list| merge(&sorted, list));
+        let lists = Lists { lists: vec![list.into()], newest: None };
+        Self { buffer: Arc::clone(buffer), lists: Arc::new(lists) }
+    }
+}
+
+fn extend(known: &Lists, fresh: &[NodeAddress]) -> Lists {
+    let mut sorted = places(fresh);
+    sort(&mut sorted, 1);
+    let mut lists = known.lists.clone();
+    while let Some(last) = lists.pop_if(|last| sorted.len() * 2 >= last.len()) {
+        sorted = merge(&last, &sorted);
+    }
+    lists.push(sorted.into());
+    Lists { lists, newest: fresh.first().copied() }
+}
+
+fn places(addresses: &[NodeAddress]) -> Vec<Place> {
+    let place = |address: &NodeAddress| Place {
+        // SAFETY: addresses are taken from the table of a buffer that the caller holds.
+        head: unsafe { address.node() }.head(),
+        address: *address,
+    };
+    addresses.iter().map(place).collect()
+}
+
+fn less(a: &Place, b: &Place) -> std::cmp::Ordering {
+    // SAFETY: as in `places`.
+    a.head.cmp(&b.head).then_with(|| unsafe { a.address.node().key().cmp(b.address.node().key()) })
+}
+
+fn sort(places: &mut Vec<Place>, threads: usize) {
+    if threads < 2 || places.len() < PARALLEL_SORT_KEYS {
+        places.sort_unstable_by(less);
+        return;
+    }
+    let half = places.len() / 2;
+    let (left, right) = places.split_at_mut(half);
+    std::thread::scope(|scope| {
+        scope.spawn(|| left.sort_unstable_by(less));
+        right.sort_unstable_by(less);
+    });
+    *places = merge(left, right);
+}
+
+fn merge(a: &[Place], b: &[Place]) -> Vec<Place> {
+    let mut merged = Vec::with_capacity(a.len() + b.len());
+    let (mut a, mut b) = (a, b);
+    while let (Some(first_a), Some(first_b)) = (a.first(), b.first()) {
+        if less(first_a, first_b).is_le() {
+            merged.push(*first_a);
+            a = &a[1..];
+        } else {
+            merged.push(*first_b);
+            b = &b[1..];
+        }
+    }
+    merged.extend_from_slice(a);
+    merged.extend_from_slice(b);
+    merged
+}
