@@ -21,7 +21,7 @@
 //! 1. One type name means one encoding, for keys and for values. Names are persisted.
 //! 2. For keys `a`, `b` of one type: `a < b` exactly if `encode(a) < encode(b)` bytewise, and the same
 //!    for the component form, whatever bytes follow either.
-//! 3. Decoding is total: arbitrary bytes give a value or [`Error::Decode`](crate::Error::Decode). A
+//! 3. Decoding is total: arbitrary bytes give a value or [`Error::Decode`]. A
 //!    built-in type accepts only what its `encode` writes.
 //! 4. Numbers, `char`, `bool`, strings, byte strings and byte arrays reach the core without an
 //!    allocation; everything else through a buffer that its thread keeps.

@@ -7,7 +7,8 @@ use crate::Result;
 
 /// A type whose values can be stored under a key.
 ///
-/// Values need no order, but a built-in type has the same bytes as value and as key.
+/// Values need no order, but a built-in type has the same bytes as value and as key. Where both traits
+/// are in scope, say which is meant: `ValueType::encode(&value, out)`.
 ///
 /// ```
 /// use hestiastore::Result;

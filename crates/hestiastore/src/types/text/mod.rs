@@ -1,26 +1,8 @@
 //! Keys and values as text, of types that are known only at run time. For the command-line tool.
 //!
 //! A [`TypeDescriptor`] is read from a persisted type name and translates between encodings and text.
-//!
-//! At the outside `string`, `bytes`, `char` and `*` are raw: their text is the value itself. Everything
-//! else, and everything inside a tuple, array or option, is written so:
-//!
-//! | type | text |
-//! |---|---|
-//! | integers | decimal: `-5` |
-//! | `f32`, `f64` | decimal, shortest that reads back the same: `1.5`, `-0.0`, `1e300`, `inf`, `NaN`; other NaNs by their bits: `NaN:fff8000000000000` |
-//! | `bool` | `true`, `false` |
-//! | `char` | `'x'`, with the escapes below |
-//! | `string` | `"a\n\"b\""`; escapes `\n \r \t \0 \\ \" \'`, `\u{1b}`, `\x1b` |
-//! | `bytes`, `*` | `b"a\xff"`, same escapes |
-//! | `unit` | `()` |
-//! | `[u8; N]` | `0x` and `N` pairs of hexadecimal digits |
-//! | `[T; N]` | `[1, 2, 3]` |
-//! | tuples | `(1, "a")`; of one: `(1,)` |
-//! | `option<T>` | `none`, `some(1)` |
-//!
-//! White space between tokens is free when text is read. Neither direction allocates more than a small
-//! multiple of its input, and nesting is at most [`names::DEPTH_MAX`] deep.
+//! The syntax stands there. Neither direction allocates more than a small multiple of its input, and
+//! nesting is at most [`names::DEPTH_MAX`] deep.
 
 mod names;
 mod parse;
@@ -34,6 +16,25 @@ use crate::{Error, Result};
 use names::Shape;
 
 /// A built-in key or value type, known by its name: translates between encodings and text.
+///
+/// At the outside `string`, `bytes`, `char` and `*` are raw: their text is the value itself. Everything
+/// else, and everything inside a tuple, array or option, is written so:
+///
+/// | type | text |
+/// |---|---|
+/// | integers | decimal: `-5` |
+/// | `f32`, `f64` | decimal, shortest that reads back the same: `1.5`, `-0.0`, `1e300`, `inf`, `NaN`; other NaNs by their bits: `NaN:fff8000000000000` |
+/// | `bool` | `true`, `false` |
+/// | `char` | `'x'`, with the escapes below |
+/// | `string` | `"a\n\"b\""`; escapes `\n \r \t \0 \\ \" \'`, `\u{1b}`, `\x1b` |
+/// | `bytes`, `*` | `b"a\xff"`, same escapes |
+/// | `unit` | `()` |
+/// | `[u8; N]` | `0x` and `N` pairs of hexadecimal digits |
+/// | `[T; N]` | `[1, 2, 3]` |
+/// | tuples | `(1, "a")`; of one: `(1,)` |
+/// | `option<T>` | `none`, `some(1)` |
+///
+/// White space between tokens is free when text is read.
 ///
 /// ```
 /// use hestiastore::types::{KeyType, TypeDescriptor};
