@@ -118,6 +118,14 @@ pub enum Error {
         /// What does not fit.
         detail: String,
     },
+    /// A text given for a type's name, a key or a value cannot be read as one.
+    #[error("the text is no {expected}: {detail}")]
+    InvalidText {
+        /// What the text was to be, for example a type's name.
+        expected: String,
+        /// What does not fit.
+        detail: String,
+    },
     /// The index was closed, or is closing.
     #[error("the index is closed")]
     Closed,

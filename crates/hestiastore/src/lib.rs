@@ -5,6 +5,7 @@
 pub mod directory;
 pub mod environment;
 mod error;
+pub mod types;
 
 mod bytes;
 mod file_header;
