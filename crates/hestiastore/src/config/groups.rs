@@ -165,7 +165,7 @@ settings! {
         /// Size of the blocks of a data file.
         block_bytes: u64 = 4 * KIB, 0x0501, multiples(4 * KIB, MIB, 4 * KIB), NewFiles;
         /// Size of the buffers of streaming reads and writes (the reference's `diskIoBufferSize`).
-        buffer_bytes: u64 = 256 * KIB, 0x0502, multiples(4 * KIB, 64 * MIB, KIB), AtOpen;
+        buffer_bytes: u64 = 256 * KIB, 0x0502, multiples(KIB, 64 * MIB, KIB), AtOpen;
     }
 
     /// What is kept in memory of the data on disk.
