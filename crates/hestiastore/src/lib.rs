@@ -2,12 +2,14 @@
 //!
 //! An embedded, ordered, persistent key-value store for one process and one directory.
 
+pub mod config;
 pub mod directory;
 pub mod environment;
-mod error;
+pub mod metrics;
 pub mod types;
 
 mod bytes;
+mod error;
 mod file_header;
 mod run;
 

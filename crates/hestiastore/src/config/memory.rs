@@ -1,0 +1,99 @@
+//! What an index may take in memory, from its configuration alone.
+
+use std::fmt;
+
+use super::Config;
+use super::choices::LogIo;
+use super::text::show_bytes;
+
+/// The budgets of an index, in bytes.
+///
+/// An estimate for planning: it counts what the configuration bounds, not the bounds and references
+/// that every segment keeps (some hundred bytes each), nor one value larger than a budget.
+///
+/// ```
+/// use hestiastore::config::Config;
+///
+/// let config = Config::default();
+/// let estimate = config.memory_estimate();
+/// assert_eq!(estimate.write_buffer_bytes, config.write_buffer.budget_bytes);
+/// assert_eq!(estimate.total_bytes(), config.memory_estimate_bytes());
+/// println!("{estimate}");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MemoryEstimate {
+    /// All write buffers.
+    pub write_buffer_bytes: u64,
+    /// Frozen buffers kept after their flush.
+    pub delta_cache_bytes: u64,
+    /// Decoded chunks.
+    pub chunk_cache_bytes: u64,
+    /// Loaded sparse indexes and Bloom filters.
+    pub loaded_bytes: u64,
+    /// Streaming buffers of background work: on each thread one for every run of the widest delta
+    /// merge, one for the main run and one for the output.
+    pub maintenance_bytes: u64,
+    /// Mappings of the log file in use and the one made ready; nothing when logs are written.
+    pub log_bytes: u64,
+}
+
+impl MemoryEstimate {
+    /// The sum. Saturates.
+    pub fn total_bytes(&self) -> u64 {
+        let parts = self.parts();
+        parts
+            .iter()
+            .fold(0, |sum, (_, bytes)| sum.saturating_add(*bytes))
+    }
+
+    fn parts(&self) -> [(&'static str, u64); 6] {
+        [
+            ("write buffers", self.write_buffer_bytes),
+            ("delta cache", self.delta_cache_bytes),
+            ("chunk cache", self.chunk_cache_bytes),
+            ("sparse indexes and Bloom filters", self.loaded_bytes),
+            ("maintenance", self.maintenance_bytes),
+            ("log", self.log_bytes),
+        ]
+    }
+}
+
+/// One line: the total and its parts.
+impl fmt::Display for MemoryEstimate {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = self
+            .parts()
+            .map(|(name, bytes)| format!("{name} {}", show_bytes(bytes)));
+        write!(
+            out,
+            "{} ({})",
+            show_bytes(self.total_bytes()),
+            shown.join(", ")
+        )
+    }
+}
+
+impl Config {
+    /// The budgets one by one.
+    pub fn memory_estimate(&self) -> MemoryEstimate {
+        let merge_buffers = u64::from(self.segment.delta_fan_in).saturating_add(2);
+        let buffers = u64::from(self.maintenance.threads).saturating_mul(merge_buffers);
+        MemoryEstimate {
+            write_buffer_bytes: self.write_buffer.budget_bytes,
+            delta_cache_bytes: self.write_buffer.delta_cache_bytes,
+            chunk_cache_bytes: self.cache.chunk_bytes,
+            loaded_bytes: self.cache.loaded_bytes,
+            maintenance_bytes: buffers.saturating_mul(self.io.buffer_bytes),
+            log_bytes: match self.log.io {
+                LogIo::Written => 0,
+                LogIo::Mapped => self.log.max_file_bytes.saturating_mul(2),
+            },
+        }
+    }
+
+    /// The sum of all budgets in bytes, see [`Config::memory_estimate`] for its parts.
+    pub fn memory_estimate_bytes(&self) -> u64 {
+        self.memory_estimate().total_bytes()
+    }
+}

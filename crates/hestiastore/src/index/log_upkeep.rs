@@ -1,0 +1,325 @@
+//! Care for the log: the next file ready, syncs with their witness, old files recycled or deleted.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+
+use super::core::Core;
+use super::counters::add;
+use super::health::IndexState;
+use crate::config::Durability;
+use crate::error::{Error, Result};
+use crate::manifest::Change;
+use crate::wal::{BEGIN_RECORD_BYTES, LOG_HEADER_BYTES, LogFile, LogPlan, SYNC_RECORD_BYTES, SyncGate, SyncMark};
+
+/// So many log files wait to be recycled at most.
+const SPARE_FILES: usize = 2;
+/// Capacities are multiples of this.
+const CAPACITY_STEP_BYTES: u64 = 64 * 1024;
+
+/// The live logs of an index and those who care for them.
+#[derive(Debug)]
+pub(crate) struct LogKeeper {
+    /// Listed logs, oldest first; the last may be unused yet.
+    live: Mutex<VecDeque<Arc<LogFile>>>,
+    /// Names and capacities of files below the floor, to be recycled.
+    spare: Mutex<Vec<(String, u64)>>,
+    gate: SyncGate,
+    /// Held by the one who makes a log ready.
+    preparing: Mutex<()>,
+    /// Number of the newest log there ever was.
+    newest_number: AtomicU64,
+    errand: Mutex<Errand>,
+    called: Condvar,
+}
+
+/// What the log thread is asked for.
+#[derive(Debug, Default)]
+struct Errand {
+    want_next: bool,
+    stop: bool,
+}
+
+impl LogKeeper {
+    pub(crate) fn new() -> Self {
+        Self {
+            live: Mutex::default(),
+            spare: Mutex::default(),
+            gate: SyncGate::new(0),
+            preparing: Mutex::new(()),
+            newest_number: AtomicU64::new(0),
+            errand: Mutex::default(),
+            called: Condvar::new(),
+        }
+    }
+
+    /// Takes over what recovery found: the logs to go on with, the greatest number ever used, and the
+    /// last seq that is known to be on disk.
+    pub(crate) fn adopt(&self, live: Vec<Arc<LogFile>>, newest_number: u64, synced_seq: u64) {
+        *self.live.lock() = live.into();
+        self.newest_number.fetch_max(newest_number, Ordering::Relaxed);
+        self.gate.reset(synced_seq);
+    }
+
+    pub(crate) fn synced_seq(&self) -> u64 {
+        self.gate.synced_seq()
+    }
+
+    /// Number of live files and their bytes.
+    pub(crate) fn live_size(&self) -> (u64, u64) {
+        let live = self.live.lock();
+        (live.len() as u64, live.iter().map(|log| log.capacity_bytes).sum())
+    }
+
+    /// Asks the log thread for the next file. Called by the writer that began to use the last one.
+    pub(crate) fn want_next(&self) {
+        self.errand.lock().want_next = true;
+        self.called.notify_all();
+    }
+
+    /// Ends the log thread.
+    pub(crate) fn stop(&self) {
+        self.errand.lock().stop = true;
+        self.called.notify_all();
+    }
+
+    fn wait_for_errand(&self, at_most: Duration) -> Errand {
+        let mut errand = self.errand.lock();
+        if !errand.stop && !errand.want_next {
+            self.called.wait_for(&mut errand, at_most);
+        }
+        let stop = errand.stop;
+        std::mem::replace(&mut *errand, Errand { want_next: false, stop })
+    }
+}
+
+/// The log thread: prepares files and, in the mode `Buffered`, syncs now and then.
+pub(crate) fn run_log_thread(core: &Core) {
+    loop {
+        let errand = core.logs.wait_for_errand(core.config.log.sync_interval);
+        if errand.stop {
+            return;
+        }
+        if core.health.state() != IndexState::Ready {
+            continue;
+        }
+        // A failure is recorded where it happens; here is nobody to tell.
+        let _ = core.log_round(errand.want_next);
+    }
+}
+
+impl Core {
+    fn log_round(&self, want_next: bool) -> Result<()> {
+        if want_next {
+            self.prepare_next_log(0)?;
+            self.press_oldest_buffers();
+        }
+        if self.durability() == Durability::Buffered {
+            self.sync_through(self.publisher.visible(), Duration::ZERO)?;
+        }
+        Ok(())
+    }
+
+    /// Returns when everything through `seq` is on disk. A leader waits `delay` for company first.
+    pub(crate) fn sync_through(&self, seq: u64, delay: Duration) -> Result<()> {
+        if !self.has_log() {
+            return Ok(());
+        }
+        let sync = || {
+            if !delay.is_zero() {
+                std::thread::sleep(delay);
+            }
+            self.sync_copied().map_err(|error| self.fail(&error))
+        };
+        self.logs.gate.sync_through(seq, sync, || self.health.refusal())
+    }
+
+    /// The leader's work: what is copied now, is on disk afterwards (PROTOCOL L2, L3).
+    fn sync_copied(&self) -> Result<u64> {
+        let through = self.publisher.visible();
+        let logs: Vec<Arc<LogFile>> = {
+            let live = self.logs.live.lock();
+            live.iter().filter(|log| log.is_in_use() && !log.sealed_and_synced.load(Ordering::Acquire)).cloned().collect()
+        };
+        for log in logs {
+            // Sealed before the sync began, and all of it copied: nothing more will come.
+            let complete = log.sealed_at().is_some_and(|last_seq| last_seq <= through);
+            log.sync()?;
+            if complete {
+                log.sealed_and_synced.store(true, Ordering::Release);
+            }
+        }
+        add(&self.counters.log_syncs, 1);
+        self.append_mark(through, false)?;
+        Ok(through)
+    }
+
+    /// Appends a SYNC mark. Where the log has no room the mark is left out, unless `turn` asks to go
+    /// on in the next log with it.
+    fn append_mark(&self, synced_seq: u64, turn: bool) -> Result<()> {
+        let placed = {
+            let mut section = self.section.lock();
+            if !self.publisher.has_room(section.next_ticket) {
+                return Ok(());
+            }
+            let room = section.tail.as_ref().is_some_and(|tail| tail.fits(SYNC_RECORD_BYTES, section.next_seq, 0));
+            if turn {
+                if let Some(tail) = &mut section.tail {
+                    // The rest stays empty: the mark must go to the next log.
+                    tail.close_rest();
+                }
+            } else if !room {
+                return Ok(());
+            }
+            section.place(0, Some(SYNC_RECORD_BYTES))
+        };
+        let Some(placed) = placed else { return Ok(()) };
+        let Some(place) = &placed.log else { return Ok(()) };
+        let mark = SyncMark { synced_seq, wall_micros: self.environment.clock.wall_micros() };
+        let record = mark.record(place.log.uid, place.offset, place.log.seq_delta(placed.first_seq));
+        place.write(placed.first_seq, &record)?;
+        self.publisher.complete(placed.ticket, placed.last_seq);
+        Ok(())
+    }
+
+    /// Makes sure that a next log with room for a record of `record_bytes` is ready (PROTOCOL L4 to L6).
+    pub(crate) fn prepare_next_log(&self, record_bytes: u64) -> Result<()> {
+        let _only_one = self.logs.preparing.lock();
+        let needed = record_bytes + LOG_HEADER_BYTES + BEGIN_RECORD_BYTES;
+        let (ready, base_seq) = {
+            let section = self.section.lock();
+            (section.next_log.as_ref().map(|log| log.capacity_bytes), section.next_seq)
+        };
+        match ready {
+            Some(capacity) if capacity >= needed => return Ok(()),
+            // A log that is too small for this record is used up first, by a mark.
+            Some(_) => self.append_mark(self.logs.synced_seq(), true).map_err(|error| self.fail(&error))?,
+            None => {}
+        }
+        let capacity_bytes = self.next_capacity(needed);
+        let recycled = self.take_spare(capacity_bytes);
+        let plan = LogPlan {
+            index_uuid: self.index_uuid,
+            number: self.logs.newest_number.fetch_add(1, Ordering::Relaxed) + 1,
+            uid: self.new_uid(),
+            base_seq,
+            capacity_bytes,
+        };
+        let prepared = plan.prepare(&self.directory, recycled.as_deref())?;
+        let listing = Change::AddLog { number: plan.number, uid: plan.uid };
+        let committed = self.commit_edit(vec![listing])?;
+        let log = prepared.listed(committed.edit_number);
+        self.logs.live.lock().push_back(Arc::clone(&log));
+        self.section.lock().next_log = Some(log);
+        Ok(())
+    }
+
+    /// Sizes grow with the index, and stay well below the limit on all logs together.
+    fn next_capacity(&self, needed: u64) -> u64 {
+        let log = &self.config.log;
+        let most = log.max_file_bytes.min(self.config.log_limit_bytes() / 4).max(log.first_file_bytes);
+        let last = self.logs.live.lock().back().map_or(0, |log| log.capacity_bytes);
+        let usual = (last * 2).clamp(log.first_file_bytes, most);
+        if needed > usual { needed.next_multiple_of(CAPACITY_STEP_BYTES) } else { usual }
+    }
+
+    fn take_spare(&self, capacity_bytes: u64) -> Option<String> {
+        let mut spare = self.logs.spare.lock();
+        let place = spare.iter().position(|(_, capacity)| *capacity == capacity_bytes)?;
+        Some(spare.swap_remove(place).0)
+    }
+
+    /// Gives up the logs that hold only flushed writes (PROTOCOL L5).
+    pub(crate) fn trim_logs(&self) -> Result<()> {
+        if !self.has_log() {
+            return Ok(());
+        }
+        // In this order: visible, then the route map, then the buffers.
+        let visible = self.publisher.visible();
+        let route = self.route.load_full();
+        let least = route.segments().iter().map(|segment| segment.version().least_unflushed_seq()).min();
+        let floor_seq = least.unwrap_or(u64::MAX).min(visible + 1);
+        let live = self.logs.live.lock();
+        let obsolete = live.iter().take_while(|log| log.sealed_at().is_some_and(|last| last < floor_seq)).count();
+        let Some(floor) = live.get(obsolete).filter(|_| obsolete > 0).map(|log| log.number) else {
+            return Ok(());
+        };
+        drop(live);
+        self.commit_edit(vec![Change::LogFloor { number: floor }])?;
+        let mut live = self.logs.live.lock();
+        let gone: Vec<Arc<LogFile>> = std::iter::from_fn(|| live.pop_front_if(|log| log.number < floor)).collect();
+        drop(live);
+        for log in gone {
+            self.retire_log(&log);
+        }
+        Ok(())
+    }
+
+    /// Keeps the file of a log below the floor for recycling, or deletes it.
+    fn retire_log(&self, log: &LogFile) {
+        let mut spare = self.logs.spare.lock();
+        let of_use = log.capacity_bytes == self.next_capacity(0);
+        if of_use && spare.len() < SPARE_FILES {
+            spare.push((log.name().to_owned(), log.capacity_bytes));
+            return;
+        }
+        drop(spare);
+        if self.directory.remove(log.name()).is_err() {
+            // Unlisted logs are deleted at the next writing open.
+            add(&self.counters.deletions_failed, 1);
+        }
+    }
+
+    /// When all logs together are over their limit, asks for a flush of the segments whose unflushed
+    /// writes pin the oldest one.
+    fn press_oldest_buffers(&self) {
+        let limit_bytes = self.config.log_limit_bytes();
+        let pinned_through = {
+            let live = self.logs.live.lock();
+            let total: u64 = live.iter().map(|log| log.capacity_bytes).sum();
+            let mut over = total.saturating_sub(limit_bytes);
+            let mut last_seq = 0;
+            for log in live.iter() {
+                if over == 0 {
+                    break;
+                }
+                let Some(sealed) = log.sealed_at() else { break };
+                over = over.saturating_sub(log.capacity_bytes);
+                last_seq = sealed;
+            }
+            last_seq
+        };
+        for segment in self.route.load_full().segments() {
+            if segment.version().least_unflushed_seq() <= pinned_through {
+                self.scheduler.request_flush(segment);
+            }
+        }
+    }
+
+    /// Removes all logs at the end: everything in them is flushed. Their files go.
+    pub(crate) fn drop_all_logs(&self) -> Result<Vec<Change>> {
+        let mut section = self.section.lock();
+        section.tail = None;
+        section.next_log = None;
+        drop(section);
+        let live = std::mem::take(&mut *self.logs.live.lock());
+        let Some(last) = live.back().map(|log| log.number) else { return Ok(Vec::new()) };
+        let names = live.iter().map(|log| Change::AddPendingDeletion { name: log.name().to_owned() });
+        Ok(std::iter::once(Change::LogFloor { number: last + 1 }).chain(names).collect())
+    }
+
+    /// The log in use and its end, for a clean close.
+    pub(crate) fn log_end(&self) -> Option<(Arc<LogFile>, u64)> {
+        let section = self.section.lock();
+        section.tail.as_ref().map(|tail| (Arc::clone(&tail.log), tail.offset))
+    }
+}
+
+/// Whether an I/O error says that the disk or the quota is full.
+pub(crate) fn is_full(error: &Error) -> bool {
+    let full = |kind| matches!(kind, std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded);
+    matches!(error, Error::Io { source, .. } if full(source.kind()))
+}

@@ -1,0 +1,249 @@
+//! What the maintenance threads do next: flushes first, then structural jobs, then files to unlink.
+//!
+//! One thread at least is always left for flushes: writers may wait for them.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::{Condvar, Mutex};
+
+use super::core::Core;
+use crate::segment::Segment;
+
+/// Jobs that wait, and those who wait for jobs.
+#[derive(Debug)]
+pub(crate) struct Scheduler {
+    threads: usize,
+    /// Active buffers hold more than they should: flush the fullest.
+    pressure: AtomicBool,
+    jobs: Mutex<Jobs>,
+    work: Condvar,
+    /// Something was installed, or a job has ended.
+    progress: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Jobs {
+    flushes: VecDeque<Arc<Segment>>,
+    structural: VecDeque<Arc<Segment>>,
+    /// Segments to be compacted whatever the policy says.
+    compactions: VecDeque<Arc<Segment>>,
+    structural_at_work: usize,
+    at_work: usize,
+    compactions_at_work: usize,
+    stop: bool,
+}
+
+/// What a thread is to do.
+#[derive(Debug)]
+enum Job {
+    Flush(Arc<Segment>),
+    FlushFullest,
+    Structural(Arc<Segment>),
+    Compact(Arc<Segment>),
+    Stop,
+}
+
+impl Scheduler {
+    pub(crate) fn new(threads: usize) -> Self {
+        Self {
+            threads: threads.max(1),
+            pressure: AtomicBool::new(false),
+            jobs: Mutex::default(),
+            work: Condvar::new(),
+            progress: Condvar::new(),
+        }
+    }
+
+    /// Asks for flushes of the fullest buffers, once until somebody looks.
+    #[inline]
+    pub(crate) fn signal_pressure(&self) {
+        if !self.pressure.load(Ordering::Relaxed) && !self.pressure.swap(true, Ordering::AcqRel) {
+            drop(self.jobs.lock());
+            self.work.notify_one();
+        }
+    }
+
+    /// The same from a writer that waits for room.
+    pub(crate) fn ask_for_room(&self) {
+        self.pressure.store(true, Ordering::Release);
+        drop(self.jobs.lock());
+        self.work.notify_all();
+    }
+
+    pub(crate) fn request_flush(&self, segment: &Arc<Segment>) {
+        self.push(|jobs| &mut jobs.flushes, segment);
+    }
+
+    pub(crate) fn request_structural(&self, segment: &Arc<Segment>) {
+        self.push(|jobs| &mut jobs.structural, segment);
+    }
+
+    pub(crate) fn request_compaction(&self, segment: &Arc<Segment>) {
+        self.push(|jobs| &mut jobs.compactions, segment);
+    }
+
+    fn push(&self, queue: impl FnOnce(&mut Jobs) -> &mut VecDeque<Arc<Segment>>, segment: &Arc<Segment>) {
+        let mut jobs = self.jobs.lock();
+        let queue = queue(&mut jobs);
+        if !queue.iter().any(|waiting| Arc::ptr_eq(waiting, segment)) {
+            queue.push_back(Arc::clone(segment));
+        }
+        drop(jobs);
+        self.work.notify_one();
+    }
+
+    pub(crate) fn wake_all(&self) {
+        drop(self.jobs.lock());
+        self.work.notify_all();
+        self.progress.notify_all();
+    }
+
+    pub(crate) fn stop(&self) {
+        self.jobs.lock().stop = true;
+        self.work.notify_all();
+        self.progress.notify_all();
+    }
+
+    /// Waits until `done`, which is asked again after each job.
+    pub(crate) fn wait_until(&self, mut done: impl FnMut() -> bool) {
+        let mut jobs = self.jobs.lock();
+        loop {
+            drop(jobs);
+            if done() {
+                return;
+            }
+            jobs = self.jobs.lock();
+            if jobs.stop {
+                return;
+            }
+            // A job may have ended between the question and the lock: do not rely on its call alone.
+            self.progress.wait_for(&mut jobs, std::time::Duration::from_millis(20));
+        }
+    }
+
+    /// Whether no compaction asked for is waiting or at work.
+    pub(crate) fn compactions_done(&self) -> bool {
+        let jobs = self.jobs.lock();
+        jobs.compactions.is_empty() && jobs.compactions_at_work == 0
+    }
+
+    /// Whether nothing waits and nothing is at work.
+    pub(crate) fn is_idle(&self) -> bool {
+        let jobs = self.jobs.lock();
+        let waiting = jobs.flushes.len() + jobs.structural.len() + jobs.compactions.len();
+        waiting == 0 && jobs.at_work == 0 && !self.pressure.load(Ordering::Acquire)
+    }
+
+    fn next_job(&self) -> Job {
+        let mut jobs = self.jobs.lock();
+        loop {
+            if jobs.stop {
+                return Job::Stop;
+            }
+            if let Some(job) = self.pick(&mut jobs) {
+                jobs.at_work += 1;
+                return job;
+            }
+            self.work.wait(&mut jobs);
+        }
+    }
+
+    fn pick(&self, jobs: &mut Jobs) -> Option<Job> {
+        if let Some(segment) = jobs.flushes.pop_front() {
+            return Some(Job::Flush(segment));
+        }
+        if self.pressure.swap(false, Ordering::AcqRel) {
+            return Some(Job::FlushFullest);
+        }
+        if self.threads > 1 && jobs.structural_at_work + 1 >= self.threads {
+            return None;
+        }
+        let job = match jobs.compactions.pop_front() {
+            Some(segment) => {
+                jobs.compactions_at_work += 1;
+                Job::Compact(segment)
+            }
+            None => Job::Structural(jobs.structural.pop_front()?),
+        };
+        jobs.structural_at_work += 1;
+        Some(job)
+    }
+
+    fn done(&self, job: &Job) {
+        let mut jobs = self.jobs.lock();
+        jobs.at_work -= 1;
+        if matches!(job, Job::Structural(_) | Job::Compact(_)) {
+            jobs.structural_at_work -= 1;
+        }
+        if matches!(job, Job::Compact(_)) {
+            jobs.compactions_at_work -= 1;
+        }
+        drop(jobs);
+        self.work.notify_all();
+        self.progress.notify_all();
+    }
+}
+
+/// A maintenance thread.
+pub(crate) fn run_maintenance_thread(core: &Core) {
+    loop {
+        let job = core.scheduler.next_job();
+        if matches!(job, Job::Stop) {
+            return;
+        }
+        if !core.health.has_failed() {
+            core.work(&job);
+        }
+        core.scheduler.done(&job);
+    }
+}
+
+impl Core {
+    /// Failures are recorded where they happen: here is nobody to tell.
+    fn work(&self, job: &Job) {
+        let outcome = match job {
+            Job::Flush(segment) => self.flush_segment(segment),
+            Job::FlushFullest => self.flush_fullest(),
+            Job::Structural(segment) => self.tend_segment(segment),
+            Job::Compact(segment) => self.compact_segment(segment),
+            Job::Stop => Ok(()),
+        };
+        if outcome.is_ok() && !self.graveyard.is_empty() {
+            self.unlink_obsolete_files();
+        }
+    }
+
+    /// Flushes the fullest buffers until the active ones hold less than they may.
+    fn flush_fullest(&self) -> crate::Result<()> {
+        while self.active_bytes() > self.flush_trigger_bytes() {
+            let route = self.route.load_full();
+            let fullest = route.segments().iter().max_by_key(|segment| segment.version().active.charged_bytes());
+            let Some(fullest) = fullest.filter(|segment| !segment.version().active.is_empty()) else { break };
+            let before = self.active_bytes();
+            self.flush_segment(fullest)?;
+            if self.active_bytes() >= before {
+                // Another thread is flushing this one; it will look again when it is done.
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Unlinks the files that nobody reads any more.
+    pub(crate) fn unlink_obsolete_files(&self) {
+        let mut gone = Vec::new();
+        for name in self.graveyard.take() {
+            match self.directory.remove(&name) {
+                Ok(()) => gone.push(name),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => gone.push(name),
+                // It stays listed and is deleted at the next open.
+                Err(_) => super::counters::add(&self.counters.deletions_failed, 1),
+            }
+        }
+        if !gone.is_empty() {
+            self.manifest.lock().deleted.extend(gone);
+        }
+    }
+}
