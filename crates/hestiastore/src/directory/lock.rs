@@ -89,6 +89,8 @@ pub(super) fn holder_lines() -> String {
 
 fn holder(file: &fs::File, wanted: LockMode) -> String {
     // The text is that of the last exclusive holder, who may be dead while readers hold the lock.
+    // Looking takes the lock for a moment: another writer may be refused then, just as the last
+    // reader leaves, and find it free when it tries again.
     if wanted == LockMode::Exclusive && file.try_lock_shared().is_ok() {
         let _ = file.unlock();
         return READERS.to_owned();

@@ -11,6 +11,8 @@
 mod fs;
 mod fs_file;
 mod lock;
+#[cfg(test)]
+mod lock_tests;
 mod memory;
 mod name;
 #[cfg(test)]

@@ -9,6 +9,8 @@
 
 mod crash;
 mod gate;
+#[cfg(test)]
+mod hook_tests;
 mod image;
 mod inode;
 mod names;
