@@ -8,9 +8,22 @@
 //! Thread safety: both traits are shared by all threads; calls on different ranges of one file may
 //! run side by side.
 
+mod fs;
+mod fs_file;
+mod lock;
+#[cfg(test)]
+mod lock_tests;
+mod memory;
+mod name;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+
+pub use self::fs::FsDirectory;
+pub use self::memory::{CrashPolicy, MemoryDirectory};
 
 /// What a file is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +84,10 @@ pub trait Directory: Send + Sync + fmt::Debug {
 pub trait DirectoryLock: Send + Sync + fmt::Debug {}
 
 /// A file with reads and writes at offsets.
-#[expect(clippy::len_without_is_empty, reason = "a file's length is an I/O call, not a property")]
+#[expect(
+    clippy::len_without_is_empty,
+    reason = "a file's length is an I/O call, not a property"
+)]
 pub trait File: Send + Sync + fmt::Debug {
     /// The length in bytes.
     fn len(&self) -> io::Result<u64>;

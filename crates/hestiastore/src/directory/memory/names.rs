@@ -1,0 +1,183 @@
+//! The names of a memory directory: what they lead to now, which of them are durable, and every
+//! change between the two.
+//!
+//! Invariants: applying `pending` to `durable` gives `current`; a file has at most one name in
+//! `current`; a name `folder/file` stands only beside its folder.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::Arc;
+
+use super::inode::Inode;
+use crate::directory::name::check_name;
+
+#[derive(Debug, Clone)]
+pub(super) enum Node {
+    File(Arc<Inode>),
+    Folder,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum NameChange {
+    Put { name: String, node: Node },
+    Rename { from: String, to: String },
+    Remove { name: String },
+}
+
+pub(super) type Entries = BTreeMap<String, Node>;
+
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    pub(super) current: Entries,
+    pub(super) durable: Entries,
+    pub(super) pending: Vec<(u64, NameChange)>,
+    pub(super) next_inode: u64,
+}
+
+impl Names {
+    pub(super) fn file(&self, name: &str) -> io::Result<&Arc<Inode>> {
+        self.check_folder_of(name)?;
+        match self.current.get(name) {
+            Some(Node::File(inode)) => Ok(inode),
+            Some(Node::Folder) => Err(io::ErrorKind::IsADirectory.into()),
+            None => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    /// Checks that the folder in `name`, if there is one, exists.
+    pub(super) fn check_folder_of(&self, name: &str) -> io::Result<()> {
+        let Some(folder) = check_name(name)? else {
+            return Ok(());
+        };
+        match self.current.get(folder) {
+            Some(Node::Folder) => Ok(()),
+            Some(Node::File(_)) => Err(io::ErrorKind::NotADirectory.into()),
+            None => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    pub(super) fn next_inode(&mut self) -> u64 {
+        self.next_inode += 1;
+        self.next_inode
+    }
+
+    pub(super) fn change(&mut self, stamp: u64, change: NameChange) {
+        change.apply(&mut self.current);
+        self.pending.push((stamp, change));
+    }
+
+    pub(super) fn sync(&mut self) {
+        for (_, change) in self.pending.drain(..) {
+            change.apply(&mut self.durable);
+        }
+    }
+
+    /// The durable names and those pending changes that `survives` lets through.
+    pub(super) fn after(&self, mut survives: impl FnMut(u64, &NameChange) -> bool) -> Entries {
+        let mut entries = self.durable.clone();
+        for (stamp, change) in &self.pending {
+            if survives(*stamp, change) {
+                change.apply(&mut entries);
+            }
+        }
+        entries
+    }
+
+    /// Every file that a name leads to, has led to since the last sync, or led to then; by id.
+    pub(super) fn reachable(&self) -> BTreeMap<u64, Arc<Inode>> {
+        let pending = self.pending.iter().filter_map(|(_, change)| match change {
+            NameChange::Put { node, .. } => Some(node),
+            NameChange::Rename { .. } | NameChange::Remove { .. } => None,
+        });
+        let nodes = self
+            .current
+            .values()
+            .chain(self.durable.values())
+            .chain(pending);
+        nodes
+            .filter_map(|node| match node {
+                Node::File(inode) => Some((inode.id, Arc::clone(inode))),
+                Node::Folder => None,
+            })
+            .collect()
+    }
+
+    /// The same names for other files, given by id. All files are [`Names::reachable`].
+    pub(super) fn with_files(&self, files: &BTreeMap<u64, Arc<Inode>>) -> Self {
+        let pending = self.pending.iter().map(|(stamp, change)| {
+            let change = match change {
+                NameChange::Put { name, node } => NameChange::Put {
+                    name: name.clone(),
+                    node: node.with_files(files),
+                },
+                other => other.clone(),
+            };
+            (*stamp, change)
+        });
+        Self {
+            current: with_files(&self.current, files),
+            durable: with_files(&self.durable, files),
+            pending: pending.collect(),
+            next_inode: self.next_inode,
+        }
+    }
+}
+
+pub(super) fn with_files(entries: &Entries, files: &BTreeMap<u64, Arc<Inode>>) -> Entries {
+    entries
+        .iter()
+        .map(|(name, node)| (name.clone(), node.with_files(files)))
+        .collect()
+}
+
+impl Node {
+    fn with_files(&self, files: &BTreeMap<u64, Arc<Inode>>) -> Node {
+        match self {
+            Node::File(inode) => Node::File(Arc::clone(files.get(&inode.id).unwrap_or(inode))),
+            Node::Folder => Node::Folder,
+        }
+    }
+}
+
+impl NameChange {
+    fn apply(&self, entries: &mut Entries) {
+        match self {
+            NameChange::Put { name, node } => {
+                entries.insert(name.clone(), node.clone());
+            }
+            NameChange::Rename { from, to } => {
+                if let Some(node) = entries.remove(from) {
+                    entries.insert(to.clone(), node);
+                }
+            }
+            NameChange::Remove { name } => {
+                entries.remove(name);
+            }
+        }
+    }
+
+    fn names(&self) -> [&str; 2] {
+        match self {
+            NameChange::Put { name, .. } | NameChange::Remove { name } => [name, name],
+            NameChange::Rename { from, to } => [from, to],
+        }
+    }
+}
+
+/// The names that a crash has taken a change of: whatever came after it there is lost as well.
+#[derive(Debug, Default)]
+pub(super) struct LostNames(BTreeSet<String>);
+
+impl LostNames {
+    /// Whether `change` rests on a change that is lost.
+    pub(super) fn concerns(&self, change: &NameChange) -> bool {
+        change.names().into_iter().any(|name| {
+            let folder = name.split_once('/').map(|(folder, _)| folder);
+            self.0.contains(name) || folder.is_some_and(|folder| self.0.contains(folder))
+        })
+    }
+
+    pub(super) fn add(&mut self, change: &NameChange) {
+        self.0.extend(change.names().map(str::to_owned));
+    }
+}

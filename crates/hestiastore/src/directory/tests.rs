@@ -1,0 +1,280 @@
+//! Both directories behave alike, and the file system's own sides: folders, odd files, threads.
+
+use std::io::{self, ErrorKind};
+use std::process::Command;
+use std::sync::{Arc, Barrier};
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// An operation of a script that both directories go through. Handles stand in four slots.
+#[derive(Debug, Clone)]
+enum Step {
+    Create {
+        name: usize,
+        slot: usize,
+    },
+    Open {
+        name: usize,
+        slot: usize,
+        mode: OpenMode,
+    },
+    Drop {
+        slot: usize,
+    },
+    Rename {
+        from: usize,
+        to: usize,
+    },
+    Remove {
+        name: usize,
+    },
+    CreateFolder {
+        name: usize,
+    },
+    Write {
+        slot: usize,
+        offset: u64,
+        bytes: Vec<u8>,
+    },
+    Read {
+        slot: usize,
+        offset: u64,
+        length: usize,
+    },
+    Allocate {
+        slot: usize,
+        length: u64,
+    },
+    SyncFile {
+        slot: usize,
+    },
+    Sync,
+    List,
+}
+
+const NAMES: [&str; 12] = [
+    "a", "b", "c", "f", "f/a", "f/b", "a/x", "no/a", "../a", "", ".lock", "f/",
+];
+
+#[derive(Debug, PartialEq)]
+enum Seen {
+    Done,
+    Bytes(Vec<u8>),
+    Names(Vec<String>),
+    Length(u64),
+}
+
+type Slots = [Option<Arc<dyn File>>; 4];
+
+fn run(directory: &dyn Directory, slots: &mut Slots, step: &Step) -> Result<Seen, ErrorKind> {
+    attempt(directory, slots, step).map_err(|error| error.kind())
+}
+
+fn attempt(directory: &dyn Directory, slots: &mut Slots, step: &Step) -> io::Result<Seen> {
+    let held = |slots: &Slots, slot: usize| slots[slot].clone();
+    match step {
+        Step::Create { name, slot } => slots[*slot] = Some(directory.create(NAMES[*name])?),
+        Step::Open { name, slot, mode } => {
+            slots[*slot] = Some(directory.open(NAMES[*name], *mode)?);
+        }
+        Step::Drop { slot } => slots[*slot] = None,
+        Step::Rename { from, to } => directory.rename(NAMES[*from], NAMES[*to])?,
+        Step::Remove { name } => directory.remove(NAMES[*name])?,
+        Step::CreateFolder { name } => directory.create_folder(NAMES[*name])?,
+        Step::Sync => directory.sync()?,
+        Step::List => {
+            let mut names = directory.list()?;
+            names.sort();
+            return Ok(Seen::Names(names));
+        }
+        Step::Write {
+            slot,
+            offset,
+            bytes,
+        } => {
+            if let Some(file) = held(slots, *slot) {
+                file.write_at(*offset, bytes)?;
+                return Ok(Seen::Length(file.len()?));
+            }
+        }
+        Step::Read {
+            slot,
+            offset,
+            length,
+        } => {
+            if let Some(file) = held(slots, *slot) {
+                let mut bytes = vec![0xee; *length];
+                let count = file.read_at(*offset, &mut bytes)?;
+                bytes.truncate(count);
+                return Ok(Seen::Bytes(bytes));
+            }
+        }
+        Step::Allocate { slot, length } => {
+            if let Some(file) = held(slots, *slot) {
+                file.allocate(*length)?;
+                return Ok(Seen::Length(file.len()?));
+            }
+        }
+        Step::SyncFile { slot } => {
+            if let Some(file) = held(slots, *slot) {
+                file.sync()?;
+            }
+        }
+    }
+    Ok(Seen::Done)
+}
+
+fn offsets() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        8 => 0..20_000u64,
+        1 => Just(i64::MAX as u64),
+        1 => Just(u64::MAX),
+    ]
+}
+
+fn steps() -> impl Strategy<Value = Step> {
+    let (name, slot) = (0..NAMES.len(), 0..4usize);
+    let mode = prop_oneof![Just(OpenMode::Read), Just(OpenMode::ReadWrite)];
+    let bytes = (any::<u8>(), prop_oneof![0..300usize, 3_000..9_000usize])
+        .prop_map(|(first, length)| (0..length).map(|i| first.wrapping_add(i as u8)).collect());
+    prop_oneof![
+        3 => (name.clone(), slot.clone()).prop_map(|(name, slot)| Step::Create { name, slot }),
+        3 => (name.clone(), slot.clone(), mode)
+            .prop_map(|(name, slot, mode)| Step::Open { name, slot, mode }),
+        1 => slot.clone().prop_map(|slot| Step::Drop { slot }),
+        3 => (name.clone(), name.clone()).prop_map(|(from, to)| Step::Rename { from, to }),
+        2 => name.clone().prop_map(|name| Step::Remove { name }),
+        1 => name.prop_map(|name| Step::CreateFolder { name }),
+        6 => (slot.clone(), offsets(), bytes)
+            .prop_map(|(slot, offset, bytes)| Step::Write { slot, offset, bytes }),
+        4 => (slot.clone(), offsets(), 0..10_000usize)
+            .prop_map(|(slot, offset, length)| Step::Read { slot, offset, length }),
+        1 => (slot.clone(), prop_oneof![0..30_000u64, Just(u64::MAX)])
+            .prop_map(|(slot, length)| Step::Allocate { slot, length }),
+        1 => slot.prop_map(|slot| Step::SyncFile { slot }),
+        1 => Just(Step::Sync),
+        1 => Just(Step::List),
+    ]
+}
+
+/// A huge zero-length write is legal on some systems and not on others, so none is compared.
+fn comparable(step: &Step) -> bool {
+    !matches!(step, Step::Write { offset, .. } if *offset == i64::MAX as u64)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn both_directories_answer_alike(script in prop::collection::vec(steps(), 1..80)) {
+        let place = tempfile::tempdir().unwrap();
+        let on_disk = FsDirectory::open(place.path()).unwrap();
+        let in_memory = MemoryDirectory::new();
+        let (mut disk_slots, mut memory_slots) = (Slots::default(), Slots::default());
+        for step in script.iter().filter(|step| comparable(step)) {
+            prop_assert_eq!(
+                run(&on_disk, &mut disk_slots, step),
+                run(&in_memory, &mut memory_slots, step),
+                "{:?}", step
+            );
+        }
+        for name in NAMES {
+            let content = std::fs::read(place.path().join(name)).ok();
+            prop_assert_eq!(content.filter(|_| !name.is_empty()), in_memory.read_all(name));
+        }
+    }
+}
+
+#[test]
+fn create_makes_parents_and_open_does_not() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("a/b/c");
+    assert_eq!(
+        FsDirectory::open(&path).unwrap_err().kind(),
+        ErrorKind::NotFound
+    );
+    let directory = FsDirectory::create(&path).unwrap();
+    directory.create("x").unwrap();
+    let again = FsDirectory::create(&path).unwrap();
+    assert_eq!(again.list().unwrap(), ["x"]);
+    assert!(again.location().ends_with("a/b/c"));
+
+    let file = path.join("x");
+    assert_eq!(
+        FsDirectory::open(&file).unwrap_err().kind(),
+        ErrorKind::NotADirectory
+    );
+    assert!(FsDirectory::create(&file).is_err());
+    assert!(FsDirectory::create(file.join("y")).is_err());
+}
+
+#[test]
+fn an_open_directory_follows_its_folder() {
+    let place = tempfile::tempdir().unwrap();
+    let directory = FsDirectory::create(place.path().join("before")).unwrap();
+    directory.create("x").unwrap().write_at(0, b"1").unwrap();
+    std::fs::rename(place.path().join("before"), place.path().join("after")).unwrap();
+    directory.rename("x", "y").unwrap();
+    directory.create_folder("q").unwrap();
+    directory.create("q/z").unwrap();
+    directory.sync().unwrap();
+    assert_eq!(std::fs::read(place.path().join("after/y")).unwrap(), b"1");
+    assert!(place.path().join("after/q/z").exists());
+}
+
+#[test]
+fn what_is_no_regular_file_is_refused_without_waiting() {
+    let place = tempfile::tempdir().unwrap();
+    let pipe = place.path().join("pipe");
+    assert!(
+        Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let directory = FsDirectory::open(place.path()).unwrap();
+    for mode in [OpenMode::Read, OpenMode::ReadWrite] {
+        assert_eq!(
+            directory.open("pipe", mode).unwrap_err().kind(),
+            ErrorKind::InvalidInput
+        );
+    }
+    assert_eq!(directory.list().unwrap(), ["pipe"]);
+}
+
+#[test]
+fn writes_and_allocations_run_side_by_side() {
+    let place = tempfile::tempdir().unwrap();
+    let on_disk = FsDirectory::open(place.path()).unwrap();
+    let directories: [&dyn Directory; 2] = [&on_disk, &MemoryDirectory::new()];
+    for directory in directories {
+        let file = directory.create("log").unwrap();
+        let start = Barrier::new(3);
+        std::thread::scope(|scope| {
+            for thread in 0..2u8 {
+                let (file, start) = (&file, &start);
+                scope.spawn(move || {
+                    start.wait();
+                    for i in 0..1000u64 {
+                        file.write_at((i * 2 + u64::from(thread)) * 7, &[thread + 1; 7])
+                            .unwrap();
+                    }
+                });
+            }
+            scope.spawn(|| {
+                start.wait();
+                for length in 0..1000 {
+                    file.allocate(length * 10).unwrap();
+                }
+            });
+        });
+        let mut bytes = vec![0; 20_000];
+        assert_eq!(file.read_at(0, &mut bytes).unwrap(), 14_000);
+        for (i, chunk) in bytes[..14_000].chunks(7).enumerate() {
+            assert_eq!(chunk, [(i % 2) as u8 + 1; 7]);
+        }
+    }
+}
