@@ -9,24 +9,37 @@ use super::retention::Retention;
 use super::write_buffer::{BufferView, WriteBuffer};
 use crate::error::Result;
 
-/// Writes the part of `buffer` that lies in the segment's range (an inherited buffer holds more), sorted
-/// with up to `threads` threads. Everything in the buffer must be visible (PROTOCOL C3, C5).
-pub(crate) fn flush_buffer(
-    segment: &Segment,
-    buffer: &Arc<WriteBuffer>,
-    threads: usize,
-    plan: &MergePlan<'_>,
-    retention: Retention,
-) -> Result<Vec<MergedRun>> {
-    let view = BufferView::in_one_list(buffer, threads);
-    let first = view.lower_bound(0, &segment.lower);
-    let end = segment.upper.as_deref().map_or(view.list_len(0), |upper| view.lower_bound(0, upper));
-    let mut output = SortedOutput::new(plan, retention);
-    for node in (first..end).filter_map(|index| view.node(0, index)) {
-        for version in node.versions() {
-            output.add(node.key(), version.seq, version.kind, || Ok(Cow::Borrowed(version.value)))?;
-        }
-    }
-    output.finish()
+/// The part of a frozen buffer that lies in a segment's range (an inherited buffer holds more), sorted.
+/// Everything in the buffer must be visible (PROTOCOL C3, C5).
+pub(crate) struct FlushInput {
+    view: BufferView,
+    range: std::ops::Range<usize>,
 }
 
+impl FlushInput {
+    /// Sorts with up to `threads` threads.
+    pub(crate) fn new(segment: &Segment, buffer: &Arc<WriteBuffer>, threads: usize) -> Self {
+        let view = BufferView::in_one_list(buffer, threads);
+        let first = view.lower_bound(0, &segment.lower);
+        let end = segment.upper.as_deref().map_or(view.list_len(0), |upper| view.lower_bound(0, upper));
+        Self { view, range: first..end }
+    }
+
+    /// The first and last key, if there is any.
+    pub(crate) fn key_range(&self) -> Option<(&[u8], &[u8])> {
+        let first = self.view.node(0, self.range.start).filter(|_| !self.range.is_empty())?;
+        let last = self.view.node(0, self.range.end - 1)?;
+        Some((first.key(), last.key()))
+    }
+
+    /// Writes the versions that `retention` keeps.
+    pub(crate) fn write(&self, plan: &MergePlan<'_>, retention: Retention) -> Result<Vec<MergedRun>> {
+        let mut output = SortedOutput::new(plan, retention);
+        for node in self.range.clone().filter_map(|index| self.view.node(0, index)) {
+            for version in node.versions() {
+                output.add(node.key(), version.seq, version.kind, || Ok(Cow::Borrowed(version.value)))?;
+            }
+        }
+        output.finish()
+    }
+}

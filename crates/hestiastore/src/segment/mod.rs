@@ -20,19 +20,19 @@ mod version;
 pub(crate) mod write_buffer;
 
 use std::sync::{Arc, Weak};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 pub(crate) use compaction::{MergePlan, MergedRun, merge_runs};
-pub(crate) use flush::flush_buffer;
+pub(crate) use flush::FlushInput;
 pub(crate) use policy::{MergeLimits, StructuralJob};
 pub(crate) use retention::Retention;
 pub(crate) use scan::SegmentScan;
 pub(crate) use search::{Hit, search};
 pub(crate) use split::split_keys;
-pub(crate) use version::{Graveyard, Layer, RunHandle, RunRef, SegmentVersion};
+pub(crate) use version::{Graveyard, Layer, MAIN_RANK, RunHandle, RunRef, SegmentVersion};
 
 use crate::error::Result;
 use crate::run::Run;
@@ -62,6 +62,8 @@ pub(crate) struct Segment {
     pub(crate) recently_used: AtomicBool,
     /// A corrupt input stops the structural jobs of this segment, not the index (PROTOCOL D8).
     pub(crate) damaged: AtomicBool,
+    /// At this size of the main runs no key was found to split at.
+    pub(crate) unsplittable_bytes: AtomicU64,
     /// Replaced by others in the route map: no job begins here any more.
     pub(crate) retired: AtomicBool,
 }
@@ -84,6 +86,7 @@ impl Segment {
             structural_slot: JobSlot::default(),
             recently_used: AtomicBool::new(false),
             damaged: AtomicBool::new(false),
+            unsplittable_bytes: AtomicU64::new(0),
             retired: AtomicBool::new(false),
         })
     }

@@ -31,14 +31,15 @@ const LAYERS_PER_FAN_IN: usize = 3;
 
 impl MergeLimits {
     /// The job that `version` needs most, if any.
-    pub(crate) fn next_job(&self, version: &SegmentVersion) -> Option<StructuralJob> {
+    pub(crate) fn next_job(&self, version: &SegmentVersion, unsplittable_bytes: u64) -> Option<StructuralJob> {
         let main_bytes = version.main_bytes();
         let delta_bytes = version.delta_bytes();
         let flushed = version.layers.iter().filter(|layer| layer.is_flushed()).count();
         if flushed > 0 && delta_bytes * 100 >= main_bytes * self.main_percent {
             return Some(StructuralJob::MergeMain);
         }
-        if let Some(parts) = self.parts(main_bytes) {
+        let worth_a_try = main_bytes > unsplittable_bytes + unsplittable_bytes / 4;
+        if let Some(parts) = self.parts(main_bytes).filter(|_| worth_a_try) {
             return Some(StructuralJob::Split(parts));
         }
         self.tier(version).map(StructuralJob::MergeDeltas)

@@ -197,6 +197,12 @@ impl SegmentVersion {
         self.main.get(after.wrapping_sub(1)).filter(|run| run.covers(key))
     }
 
+    /// Adds key-disjoint runs to the main ones.
+    pub(crate) fn add_to_main(&mut self, runs: Vec<Arc<RunRef>>) {
+        self.main.extend(runs);
+        self.main.sort_by(|a, b| a.first_key().cmp(b.first_key()));
+    }
+
     /// The next version after freezing `active` as a new layer.
     pub(crate) fn frozen(&self, next_active: Arc<WriteBuffer>) -> Self {
         let mut next = self.clone();

@@ -14,7 +14,7 @@ mod tests;
 mod view;
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 
@@ -36,6 +36,11 @@ pub(crate) struct WriteBuffer {
     /// Bytes taken from the write budget for what was inserted.
     charged_bytes: AtomicU64,
     operations: AtomicU64,
+    /// What the buffer was charged when it was frozen.
+    stamped_bytes: AtomicU64,
+    /// Segments that have yet to flush their part: one, or after a split several.
+    users: AtomicU64,
+    shared: AtomicBool,
 }
 
 /// Bytes that an entry is charged to the write budget.
@@ -52,6 +57,9 @@ impl WriteBuffer {
             least_seq: AtomicU64::new(u64::MAX),
             charged_bytes: AtomicU64::new(0),
             operations: AtomicU64::new(0),
+            stamped_bytes: AtomicU64::new(0),
+            users: AtomicU64::new(1),
+            shared: AtomicBool::new(false),
         }
     }
 
@@ -97,6 +105,33 @@ impl WriteBuffer {
 
     pub(crate) fn charged_bytes(&self) -> u64 {
         self.charged_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Notes what the buffer is charged now that it is frozen.
+    pub(crate) fn stamp_frozen_bytes(&self) -> u64 {
+        let bytes = self.charged_bytes();
+        self.stamped_bytes.store(bytes, Ordering::Release);
+        bytes
+    }
+
+    /// What was noted; in-flight writers may have added a little since.
+    pub(crate) fn stamped_bytes(&self) -> u64 {
+        self.stamped_bytes.load(Ordering::Acquire)
+    }
+
+    /// The buffer is inherited by so many children (PROTOCOL D3). Only before its flush has begun.
+    pub(crate) fn share_between(&self, children: usize) {
+        self.shared.store(true, Ordering::Release);
+        self.users.fetch_add(children as u64 - 1, Ordering::AcqRel);
+    }
+
+    pub(crate) fn is_shared(&self) -> bool {
+        self.shared.load(Ordering::Acquire)
+    }
+
+    /// A segment has flushed its part. `true` for the last one.
+    pub(crate) fn end_use(&self) -> bool {
+        self.users.fetch_sub(1, Ordering::AcqRel) == 1
     }
 
     /// Memory held, dead bytes and slot arrays included.

@@ -1,0 +1,420 @@
+//! Maintenance jobs of a segment: freeze, flush, merge. Each ends in one manifest edit, in the order of
+//! PROTOCOL D1: log synced, run synced and renamed, directory synced, edit synced, published.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::core::Core;
+use super::counters::add;
+use super::health::IndexState;
+use super::log_upkeep::is_full;
+use crate::error::{Error, Result};
+use crate::manifest::{Change, RunReference};
+use crate::run::{RunIdentity, RunSummary};
+use crate::segment::write_buffer::WriteBuffer;
+use crate::segment::{
+    FlushInput, Layer, LoadRuns, MergePlan, MergedRun, Retention, RunHandle, RunRef, Segment, SegmentVersion,
+    StructuralJob, merge_runs,
+};
+
+/// A run that cannot be written is tried again under a new name so often (PROTOCOL D8).
+const RUN_ATTEMPTS: u32 = 3;
+
+/// A segment with so many fan-ins of deltas takes no further flush before a merge.
+pub(super) const CROWDED_FAN_INS: usize = 8;
+
+impl Core {
+    /// Freezes the active buffer, if it holds anything (PROTOCOL C3).
+    pub(super) fn freeze(&self, segment: &Segment) {
+        let expected_keys = segment.version().active.key_count();
+        let fresh = Arc::new(WriteBuffer::new(expected_keys));
+        let _installing = segment.installing.lock();
+        let now = segment.version().clone();
+        if now.active.is_empty() || segment.is_retired() {
+            return;
+        }
+        let next = Arc::new(now.frozen(fresh));
+        let section = self.section.lock();
+        now.active.freeze(section.last_seq());
+        let before = segment.publish(next);
+        drop(section);
+        drop(before);
+        self.frozen_bytes.fetch_add(now.active.stamp_frozen_bytes(), Ordering::Relaxed);
+    }
+
+    /// Writes every frozen buffer of the segment out, oldest first; the active one is frozen if there is
+    /// no other.
+    pub(crate) fn flush_segment(&self, segment: &Arc<Segment>) -> Result<()> {
+        let Some(_slot) = segment.flush_slot.try_take() else { return Ok(()) };
+        if segment.version().unflushed().next().is_none() {
+            self.freeze(segment);
+        }
+        while !segment.is_retired() {
+            let Some(layer) = segment.version().unflushed().next().cloned() else { break };
+            self.flush_layer(segment, &layer)?;
+        }
+        self.scheduler.request_structural(segment);
+        self.trim_logs()
+    }
+
+    fn flush_layer(&self, segment: &Arc<Segment>, layer: &Layer) -> Result<()> {
+        let Some(buffer) = &layer.buffer else { return Ok(()) };
+        let Some(cut) = buffer.cut() else { return Ok(()) };
+        self.publisher.wait_visible(cut).map_err(|_| self.health.refusal())?;
+        let input = FlushInput::new(segment, buffer, self.config.maintenance.threads as usize);
+        let into_main = joins_main(&segment.version(), &input);
+        let rank = if into_main { crate::segment::MAIN_RANK } else { layer.rank };
+        let (visible, readers) = self.capture_readers();
+        let plan = PlanParts {
+            rank,
+            covered_seqs: (buffer.least_seq().min(cut), cut),
+            inputs: Vec::new(),
+            bottom: into_main,
+            cut_bytes: if into_main { self.merge_limits().target_bytes } else { u64::MAX },
+        };
+        let runs = self.write_runs(segment, &plan, || Retention::new(readers.clone(), visible), |plan, retention| {
+            input.write(plan, retention)
+        })?;
+        drop(input);
+        self.sync_through(cut, std::time::Duration::ZERO)?;
+        self.sync_directory()?;
+        self.install_flush(segment, layer, rank, cut, runs)?;
+        add(&self.counters.flushes, 1);
+        Ok(())
+    }
+
+    /// Commits the runs that hold the frozen layer's entries, and publishes the version without it.
+    fn install_flush(
+        &self,
+        segment: &Arc<Segment>,
+        layer: &Layer,
+        rank: u64,
+        cut: u64,
+        runs: Vec<MergedRun>,
+    ) -> Result<()> {
+        let Some(buffer) = &layer.buffer else { return Ok(()) };
+        let installing = segment.installing.lock();
+        let mut next = segment.version().as_ref().clone();
+        let references = self.references(&runs, rank);
+        next.flushed_seq = next.flushed_seq.max(cut);
+        let mut changes = vec![put_segment(segment, &next)];
+        changes.extend(references.iter().map(|run| add_run(segment.id, run)));
+        changes.push(Change::LastSeq(cut));
+        self.commit_edit(changes)?;
+        let mut keep = false;
+        if rank == crate::segment::MAIN_RANK || references.is_empty() {
+            next.layers.retain(|other| other.rank != layer.rank);
+            next.add_to_main(references);
+        } else if let Some(place) = next.layers.iter_mut().find(|other| other.rank == layer.rank) {
+            place.runs = references;
+            keep = !buffer.is_shared() && self.config.write_buffer.delta_cache_bytes > 0;
+            place.buffer = keep.then(|| Arc::clone(buffer));
+        }
+        let before = segment.publish(Arc::new(next));
+        drop(installing);
+        drop(before);
+        self.count_runs(&runs);
+        add(&self.counters.flushed_bytes, runs.iter().map(|run| run.summary.file_bytes).sum());
+        self.release_buffer(buffer);
+        if keep {
+            self.keep_in_delta_cache(segment, buffer);
+        }
+        Ok(())
+    }
+
+    /// Gives the budget back what a flushed buffer took, once all that flush it are done.
+    fn release_buffer(&self, buffer: &WriteBuffer) {
+        if buffer.end_use() {
+            self.frozen_bytes.fetch_sub(buffer.stamped_bytes(), Ordering::Relaxed);
+            self.budget.release(buffer.charged_bytes());
+        }
+    }
+
+    /// One structural job after another, until the segment needs none.
+    pub(crate) fn tend_segment(&self, segment: &Arc<Segment>) -> Result<()> {
+        if !self.config.maintenance.automatic {
+            return Ok(());
+        }
+        while let Some(_slot) = segment.structural_slot.try_take() {
+            if segment.is_retired() || segment.damaged.load(Ordering::Acquire) || self.is_ending() {
+                break;
+            }
+            let unsplittable = segment.unsplittable_bytes.load(Ordering::Acquire);
+            let Some(job) = self.merge_limits().next_job(&segment.version(), unsplittable) else { break };
+            let outcome = match job {
+                StructuralJob::MergeDeltas(layers) => self.merge_layers(segment, layers, MergeScope::Deltas),
+                StructuralJob::MergeMain => self.merge_all(segment, MergeScope::OverlappedMain),
+                StructuralJob::Split(parts) => match self.split_segment(segment, parts) {
+                    Ok(true) => break,
+                    Ok(false) => return self.stop_splitting(segment),
+                    Err(error) => Err(error),
+                },
+            };
+            self.note_damage(segment, outcome)?;
+        }
+        Ok(())
+    }
+
+    /// Merges everything of the segment into new main runs, if that changes anything, and splits it.
+    pub(crate) fn compact_segment(&self, segment: &Arc<Segment>) -> Result<()> {
+        let slot = loop {
+            match segment.structural_slot.try_take() {
+                Some(slot) => break slot,
+                None if self.is_ending() => return Ok(()),
+                None => std::thread::yield_now(),
+            }
+        };
+        if segment.is_retired() || !segment.version().can_compact() {
+            return Ok(());
+        }
+        let outcome = self.merge_all(segment, MergeScope::WholeMain);
+        self.note_damage(segment, outcome)?;
+        drop(slot);
+        self.tend_segment(segment)
+    }
+
+    fn is_ending(&self) -> bool {
+        self.health.state() != IndexState::Ready
+    }
+
+    /// A corrupt input stops the structural jobs of its segment, not the index (PROTOCOL D8).
+    fn note_damage(&self, segment: &Segment, outcome: Result<()>) -> Result<()> {
+        if matches!(outcome, Err(Error::Corruption { .. })) {
+            segment.damaged.store(true, Ordering::Release);
+        }
+        outcome
+    }
+
+    /// No key to split at: not asked again until the segment has grown.
+    fn stop_splitting(&self, segment: &Segment) -> Result<()> {
+        segment.unsplittable_bytes.store(segment.version().main_bytes(), Ordering::Release);
+        Ok(())
+    }
+
+    fn merge_all(&self, segment: &Arc<Segment>, scope: MergeScope) -> Result<()> {
+        let version = segment.version().clone();
+        let first = version.layers.iter().position(Layer::is_flushed).unwrap_or(version.layers.len());
+        self.merge_layers(segment, first..version.layers.len(), scope)
+    }
+
+    /// Merges the layers at these places, and the main runs that `scope` adds.
+    fn merge_layers(
+        &self,
+        segment: &Arc<Segment>,
+        layers: std::ops::Range<usize>,
+        scope: MergeScope,
+    ) -> Result<()> {
+        let version = segment.version().clone();
+        let Some(merged) = version.layers.get(layers) else { return Ok(()) };
+        let deltas: Vec<Arc<RunRef>> = merged.iter().flat_map(|layer| &layer.runs).cloned().collect();
+        let main = scope.main_inputs(&version, &deltas);
+        let inputs: Vec<Arc<RunRef>> = deltas.iter().chain(&main).cloned().collect();
+        let total: u64 = inputs.iter().map(|run| run.stored_bytes).sum();
+        let into_main = scope != MergeScope::Deltas;
+        let plan = PlanParts {
+            rank: if into_main { crate::segment::MAIN_RANK } else { merged.first().map_or(0, |layer| layer.rank) },
+            covered_seqs: self.covered_seqs(segment, &inputs)?,
+            inputs: inputs.iter().map(|run| run.handle.uid).collect(),
+            bottom: into_main,
+            cut_bytes: if into_main { self.merge_limits().cut_bytes(total) } else { u64::MAX },
+        };
+        let (visible, readers) = self.capture_readers();
+        let outputs = self.write_runs(segment, &plan, || Retention::new(readers.clone(), visible), |plan, retention| {
+            merge_runs(segment, &inputs, &self.registry, plan, retention)
+        })?;
+        self.sync_directory()?;
+        let ranks: Vec<u64> = merged.iter().map(|layer| layer.rank).collect();
+        self.install_merge(segment, &ranks, &inputs, plan.rank, &outputs)?;
+        add(if into_main { &self.counters.main_merges } else { &self.counters.delta_merges }, 1);
+        Ok(())
+    }
+
+    /// Replaces the layers of these ranks, and the other inputs, by the outputs.
+    fn install_merge(
+        &self,
+        segment: &Arc<Segment>,
+        ranks: &[u64],
+        inputs: &[Arc<RunRef>],
+        rank: u64,
+        outputs: &[MergedRun],
+    ) -> Result<()> {
+        let installing = segment.installing.lock();
+        let mut next = segment.version().as_ref().clone();
+        let references = self.references(outputs, rank);
+        let mut changes: Vec<Change> = inputs.iter().map(|run| remove_run(segment.id, run)).collect();
+        changes.extend(references.iter().map(|run| add_run(segment.id, run)));
+        let committed = self.commit_edit(changes)?;
+        let place = next.layers.iter().position(|layer| ranks.contains(&layer.rank)).unwrap_or(0);
+        next.layers.retain(|layer| !ranks.contains(&layer.rank));
+        next.main.retain(|run| !inputs.iter().any(|input| Arc::ptr_eq(input, run)));
+        if rank == crate::segment::MAIN_RANK {
+            next.add_to_main(references);
+        } else if !references.is_empty() {
+            next.layers.insert(place, Layer { rank, buffer: None, runs: references });
+        }
+        let before = segment.publish(Arc::new(next));
+        drop(installing);
+        self.count_runs(outputs);
+        for run in inputs.iter().filter(|run| committed.obsolete.contains(&run.handle.uid)) {
+            run.handle.mark_obsolete();
+            self.registry.forget(&run.handle);
+        }
+        drop(before);
+        Ok(())
+    }
+
+    /// Writes a job's runs, again under new names if the disk refuses (PROTOCOL D8).
+    fn write_runs(
+        &self,
+        segment: &Segment,
+        parts: &PlanParts,
+        retention: impl Fn() -> Retention,
+        write: impl Fn(&MergePlan<'_>, Retention) -> Result<Vec<MergedRun>>,
+    ) -> Result<Vec<MergedRun>> {
+        let new_uid = || self.new_uid();
+        let cancelled = || self.health.has_failed() || (!parts.inputs.is_empty() && self.is_ending());
+        let plan = MergePlan {
+            directory: &self.directory,
+            settings: &self.run_settings,
+            identity: self.identity(segment, parts),
+            new_uid: &new_uid,
+            cut_bytes: parts.cut_bytes,
+            covered_seqs: parts.covered_seqs,
+            cancelled: &cancelled,
+            bottom: parts.bottom,
+        };
+        let mut attempts = 1;
+        loop {
+            match write(&plan, retention()) {
+                Err(error @ Error::Io { .. }) if attempts >= RUN_ATTEMPTS => return Err(self.fail(&error)),
+                Err(error @ Error::Io { .. }) if is_full(&error) && self.is_ending() => return Err(error),
+                Err(Error::Io { .. }) => attempts += 1,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn identity(&self, segment: &Segment, parts: &PlanParts) -> RunIdentity {
+        RunIdentity {
+            index_uuid: self.index_uuid,
+            uid: 0,
+            key_type: self.key_type.clone(),
+            value_type: self.value_type.clone(),
+            segment: segment.id,
+            rank: parts.rank,
+            edit_number: self.manifest.lock().state.edit_number,
+            inputs: parts.inputs.clone(),
+            answered_lower: segment.lower.to_vec(),
+            answered_upper: segment.upper.as_deref().map(<[u8]>::to_vec),
+        }
+    }
+
+    fn covered_seqs(&self, segment: &Segment, inputs: &[Arc<RunRef>]) -> Result<(u64, u64)> {
+        let mut covered: Option<(u64, u64)> = None;
+        for run in inputs {
+            let loaded = self.registry.load(segment, &run.handle)?;
+            if let Some((least, greatest)) = loaded.properties().seqs {
+                let (low, high) = covered.unwrap_or((least, greatest));
+                covered = Some((low.min(least), high.max(greatest)));
+            }
+        }
+        Ok(covered.unwrap_or_default())
+    }
+
+    fn references(&self, runs: &[MergedRun], rank: u64) -> Vec<Arc<RunRef>> {
+        runs.iter().map(|run| Arc::new(self.reference(run, rank))).collect()
+    }
+
+    fn reference(&self, run: &MergedRun, rank: u64) -> RunRef {
+        let RunSummary { properties, file_bytes } = &run.summary;
+        let keys = (properties.first_key.clone().into(), properties.last_key.clone().into());
+        let max_seq = properties.seqs.map_or(0, |(_, greatest)| greatest);
+        RunRef {
+            handle: RunHandle::new(properties.identity.uid, *file_bytes, max_seq, keys, &self.graveyard),
+            lower: run.lower.clone(),
+            upper: run.upper.clone(),
+            rank,
+            stored_bytes: *file_bytes,
+            entries: properties.entries,
+            tombstones: properties.tombstones,
+        }
+    }
+
+    fn count_runs(&self, runs: &[MergedRun]) {
+        add(&self.counters.run_bytes, runs.iter().map(|run| run.summary.file_bytes).sum());
+    }
+
+    pub(crate) fn sync_directory(&self) -> Result<()> {
+        self.directory.sync().map_err(|source| {
+            let error = Error::io("sync", self.directory.location(), source);
+            self.fail(&error)
+        })
+    }
+}
+
+/// What differs between the jobs that write runs.
+struct PlanParts {
+    rank: u64,
+    covered_seqs: (u64, u64),
+    inputs: Vec<u64>,
+    bottom: bool,
+    cut_bytes: u64,
+}
+
+/// Which main runs a merge of deltas takes along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum MergeScope {
+    Deltas,
+    OverlappedMain,
+    WholeMain,
+}
+
+impl MergeScope {
+    fn main_inputs(self, version: &SegmentVersion, deltas: &[Arc<RunRef>]) -> Vec<Arc<RunRef>> {
+        let meets_a_delta = |run: &&Arc<RunRef>| {
+            deltas.iter().any(|delta| run.overlaps(delta.first_key(), &delta.handle.largest_key))
+        };
+        match self {
+            Self::Deltas => Vec::new(),
+            Self::OverlappedMain => version.main.iter().filter(meets_a_delta).cloned().collect(),
+            Self::WholeMain => version.main.clone(),
+        }
+    }
+}
+
+/// Whether a flush may join the main runs as it is: nothing older overlaps it (PROTOCOL D2).
+fn joins_main(version: &SegmentVersion, input: &FlushInput) -> bool {
+    let Some((first, last)) = input.key_range() else { return false };
+    !version.runs().any(|run| run.overlaps(first, last))
+}
+
+pub(super) fn put_segment(segment: &Segment, version: &SegmentVersion) -> Change {
+    Change::PutSegment {
+        id: segment.id,
+        lower: segment.lower.to_vec(),
+        upper: segment.upper.as_deref().map(<[u8]>::to_vec),
+        flushed_seq: version.flushed_seq,
+        next_rank: version.next_rank,
+    }
+}
+
+pub(super) fn add_run(segment: u64, run: &RunRef) -> Change {
+    let reference = RunReference {
+        uid: run.handle.uid,
+        lower: run.lower.to_vec(),
+        upper: run.upper.as_deref().map(<[u8]>::to_vec),
+        rank: run.rank,
+        stored_bytes: run.stored_bytes,
+        entries: run.entries,
+        tombstones: run.tombstones,
+        file_bytes: run.handle.file_bytes,
+        max_seq: run.handle.max_seq,
+        smallest_key: run.handle.smallest_key.to_vec(),
+        largest_key: run.handle.largest_key.to_vec(),
+    };
+    Change::AddRun { segment, run: reference }
+}
+
+fn remove_run(segment: u64, run: &RunRef) -> Change {
+    Change::RemoveRun { segment, uid: run.handle.uid, lower: run.lower.to_vec() }
+}

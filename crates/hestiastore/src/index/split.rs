@@ -1,0 +1,150 @@
+//! Splitting a segment: a change of references, committed by one edit (PROTOCOL D3).
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::core::Core;
+use super::counters::add;
+use super::jobs::{add_run, put_segment};
+use crate::error::Result;
+use crate::manifest::Change;
+use crate::route::RouteMap;
+use crate::segment::write_buffer::WriteBuffer;
+use crate::segment::{Layer, LoadRuns, RunRef, Segment, SegmentVersion, split_keys};
+
+/// The bounds of a child.
+struct Part {
+    lower: Box<[u8]>,
+    upper: Option<Box<[u8]>>,
+}
+
+impl Core {
+    /// Splits the segment into up to `parts`; the caller holds its structural slot. `false` if it offers
+    /// no key to split at.
+    ///
+    /// The parent's buffers that no run holds yet are inherited by all children: its flush has not
+    /// begun, since this holds the flush slot too, and each child flushes its own part of them.
+    pub(super) fn split_segment(&self, segment: &Arc<Segment>, parts: u64) -> Result<bool> {
+        let flush_slot = loop {
+            match segment.flush_slot.try_take() {
+                Some(slot) => break slot,
+                None if self.health.has_failed() => return Err(self.health.refusal()),
+                None => std::thread::yield_now(),
+            }
+        };
+        let keys = split_keys(segment, &segment.version().main, parts, &self.registry)?;
+        if keys.is_empty() {
+            return Ok(false);
+        }
+        let parts = parts_between(segment, &keys);
+        let children = self.publish_split(segment, &parts)?;
+        drop(flush_slot);
+        add(&self.counters.splits, 1);
+        for child in &children {
+            self.scheduler.request_structural(child);
+        }
+        Ok(true)
+    }
+
+    fn publish_split(&self, segment: &Arc<Segment>, parts: &[Part]) -> Result<Vec<Arc<Segment>>> {
+        let publication = self.route_publication.lock();
+        let installing = segment.installing.lock();
+        let parent = segment.version().clone();
+        let children = self.children(segment, &parent, parts)?;
+        let mut changes = vec![Change::DropSegment { id: segment.id }];
+        for child in &children {
+            changes.push(put_segment(child, &child.version()));
+            changes.extend(child.version().runs().map(|run| add_run(child.id, run)));
+        }
+        changes.push(Change::NextSegmentId(self.next_segment_id.load(Ordering::Relaxed)));
+        self.commit_edit(changes)?;
+        let route = self.route.load_full();
+        let place = route.place_of(&segment.lower);
+        let next_route = Arc::new(route.replaced(place, &children));
+        for buffer in parent.unflushed().filter_map(|layer| layer.buffer.as_ref()).chain([&parent.active]) {
+            buffer.share_between(children.len());
+        }
+        let before = self.swap_route(&parent.active, next_route);
+        segment.retired.store(true, Ordering::Release);
+        self.frozen_bytes.fetch_add(parent.active.stamp_frozen_bytes(), Ordering::Relaxed);
+        drop((installing, publication, before));
+        Ok(children)
+    }
+
+    /// The route swap and the freeze of the parent's active buffer, in one commit section.
+    fn swap_route(&self, parent_active: &WriteBuffer, next: Arc<RouteMap>) -> Arc<RouteMap> {
+        let mut section = self.section.lock();
+        parent_active.freeze(section.last_seq());
+        section.route_generation = next.generation;
+        self.route.swap(next)
+    }
+
+    fn children(&self, segment: &Segment, parent: &SegmentVersion, parts: &[Part]) -> Result<Vec<Arc<Segment>>> {
+        let mut children = Vec::with_capacity(parts.len());
+        for part in parts {
+            let version = self.child_version(segment, parent, part)?;
+            let id = self.next_segment_id.fetch_add(1, Ordering::Relaxed);
+            children.push(Segment::new(id, part.lower.clone(), part.upper.clone(), version));
+        }
+        Ok(children)
+    }
+
+    /// Everything of the parent, clipped, at its rank; the parent's active buffer becomes the newest
+    /// frozen one.
+    fn child_version(&self, segment: &Segment, parent: &SegmentVersion, part: &Part) -> Result<SegmentVersion> {
+        let inherited = Layer { rank: parent.next_rank, buffer: Some(Arc::clone(&parent.active)), runs: Vec::new() };
+        let mut layers = vec![inherited];
+        for layer in &parent.layers {
+            let runs = self.clip_all(segment, &layer.runs, part)?;
+            if !layer.is_flushed() {
+                layers.push(layer.clone());
+            } else if !runs.is_empty() {
+                layers.push(Layer { rank: layer.rank, buffer: None, runs });
+            }
+        }
+        Ok(SegmentVersion {
+            active: Arc::new(WriteBuffer::new(0)),
+            layers,
+            main: self.clip_all(segment, &parent.main, part)?,
+            flushed_seq: parent.flushed_seq,
+            next_rank: parent.next_rank + 1,
+        })
+    }
+
+    fn clip_all(&self, segment: &Segment, runs: &[Arc<RunRef>], part: &Part) -> Result<Vec<Arc<RunRef>>> {
+        let mut clipped = Vec::new();
+        for run in runs {
+            clipped.extend(self.clip(segment, run, part)?.map(Arc::new));
+        }
+        Ok(clipped)
+    }
+
+    /// The part of a reference that lies within a child's bounds, if any does.
+    fn clip(&self, segment: &Segment, run: &RunRef, part: &Part) -> Result<Option<RunRef>> {
+        let lower = (&*run.lower).max(&*part.lower);
+        let upper = match (run.upper.as_deref(), part.upper.as_deref()) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        let misses = lower > &*run.handle.largest_key || upper.is_some_and(|upper| upper <= run.first_key());
+        if misses {
+            return Ok(None);
+        }
+        let mut clipped = RunRef { lower: lower.into(), upper: upper.map(Into::into), ..run.clone() };
+        let same = clipped.first_key() == run.first_key() && clipped.within_bounds(&run.handle.largest_key);
+        if !same {
+            let loaded = self.registry.load(segment, &run.handle)?;
+            let (bytes, entries) = loaded.bytes_between(Some(lower), upper);
+            clipped.tombstones = clipped.tombstones * entries / clipped.entries.max(1);
+            clipped.stored_bytes = bytes;
+            clipped.entries = entries;
+        }
+        Ok(Some(clipped))
+    }
+}
+
+fn parts_between(segment: &Segment, keys: &[Box<[u8]>]) -> Vec<Part> {
+    let lowers = std::iter::once(&segment.lower).chain(keys);
+    let uppers = keys.iter().map(|key| Some(key.clone())).chain([segment.upper.clone()]);
+    lowers.zip(uppers).map(|(lower, upper)| Part { lower: lower.clone(), upper }).collect()
+}
