@@ -27,7 +27,7 @@ mod test_support;
 #[cfg(test)]
 mod tests;
 
-#[expect(unused_imports, reason = "for the folders above")]
+#[allow(unused_imports, reason = "for the folders above")]
 pub(crate) use self::{
     dump::dump_log,
     format::{LOG_HEADER_BYTES, LogHeader, log_file_name, parse_log_file_name},

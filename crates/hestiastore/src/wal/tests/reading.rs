@@ -147,7 +147,7 @@ fn search_over_overlapping_forged_records_stays_linear() {
     while log.offset() < total {
         let offset = log.offset();
         let body = vec![0; (total - offset) as usize];
-        let mut header = if offset % 4096 == 0 {
+        let mut header = if offset.is_multiple_of(4096) {
             raw_record(log.uid, offset, 0, 1, 0, &body)[..16].to_vec()
         } else {
             vec![0; 16]
