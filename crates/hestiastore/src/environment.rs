@@ -38,7 +38,9 @@ pub struct Environment {
 impl Default for Environment {
     fn default() -> Self {
         Self {
-            clock: Arc::new(SystemClock { start: Instant::now() }),
+            clock: Arc::new(SystemClock {
+                start: Instant::now(),
+            }),
             random: Arc::new(SystemRandom),
         }
     }

@@ -11,6 +11,12 @@ pub mod types;
 mod bytes;
 mod error;
 mod file_header;
+mod index;
+mod manifest;
+mod registry;
+mod route;
 mod run;
+mod segment;
+mod wal;
 
 pub use error::{Error, Result};

@@ -1,0 +1,149 @@
+//! What each listed log is, before any of them is replayed: its header and its BEGIN.
+//!
+//! Replay goes by the chain of BEGIN records, so it has to know all of them first. Files are closed
+//! again; a floor that was pinned for long may leave hundreds of logs.
+
+use std::io;
+
+use crate::directory::Directory;
+use crate::error::{Error, Result};
+
+use super::format::{LOG_HEADER_BYTES, LogHeader, log_file_name};
+use super::marks::Begin;
+use super::reader::{LogReader, Step};
+use super::record::RecordKind;
+use super::replay::ListedLog;
+
+/// A valid BEGIN as the first record of its log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct FirstRecord {
+    pub(super) begin: Begin,
+    /// Seq of the log's first operation.
+    pub(super) first_seq: u64,
+}
+
+/// What was found under a listed log's name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Condition {
+    /// A valid header. Without a BEGIN the log was never used, or its beginning is lost.
+    Readable {
+        base_seq: u64,
+        first: Option<FirstRecord>,
+    },
+    /// Zeros where the header belongs.
+    Blank,
+    /// Bytes that cannot have become so by a crash: the header is durable before the log is listed.
+    Damaged { offset: u64, detail: String },
+    /// No such file.
+    Missing,
+}
+
+/// A listed log and what it is.
+#[derive(Debug, Clone)]
+pub(super) struct Surveyed {
+    pub(super) listed: ListedLog,
+    pub(super) file: String,
+    pub(super) condition: Condition,
+}
+
+impl Surveyed {
+    pub(super) fn first(&self) -> Option<&FirstRecord> {
+        match &self.condition {
+            Condition::Readable { first, .. } => first.as_ref(),
+            Condition::Blank | Condition::Damaged { .. } | Condition::Missing => None,
+        }
+    }
+
+    /// No operation of this log has a lower seq. Seqs begin at 1.
+    pub(super) fn least_seq(&self) -> u64 {
+        match &self.condition {
+            Condition::Readable { base_seq, .. } => (*base_seq).max(1),
+            Condition::Blank | Condition::Damaged { .. } | Condition::Missing => 1,
+        }
+    }
+
+    /// What is wrong whatever replay finds.
+    pub(super) fn damage(&self) -> Option<(u64, String)> {
+        match &self.condition {
+            Condition::Readable { .. } | Condition::Blank => None,
+            Condition::Damaged { offset, detail } => Some((*offset, detail.clone())),
+            Condition::Missing => {
+                Some((0, "the manifest lists this log, but it is missing".into()))
+            }
+        }
+    }
+}
+
+pub(super) fn survey(dir: &dyn Directory, logs: &[ListedLog]) -> Result<Vec<Surveyed>> {
+    logs.iter()
+        .map(|listed| {
+            let file = log_file_name(listed.number);
+            let condition = match examine(dir, listed, &file) {
+                Ok(condition) => condition,
+                Err(Error::Corruption { offset, detail, .. }) => {
+                    Condition::Damaged { offset, detail }
+                }
+                Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                    Condition::Missing
+                }
+                Err(other) => return Err(other),
+            };
+            let listed = *listed;
+            Ok(Surveyed {
+                listed,
+                file,
+                condition,
+            })
+        })
+        .collect()
+}
+
+fn examine(dir: &dyn Directory, listed: &ListedLog, file: &str) -> Result<Condition> {
+    let mut headless = LogReader::open_headless(dir, file, listed.uid)?;
+    if headless.header_bytes()?.iter().all(|&byte| byte == 0) {
+        return Ok(Condition::Blank);
+    }
+    let (mut reader, header) = LogReader::open_named(dir, file)?;
+    if header.log_uid != listed.uid {
+        let (expected, found) = (listed.uid, header.log_uid);
+        let detail = format!("the manifest lists log uid {expected:016x}, found {found:016x}");
+        return Err(Error::corruption(file, 0, detail));
+    }
+    Ok(Condition::Readable {
+        base_seq: header.first_seq,
+        first: first_record(&mut reader, &header)?,
+    })
+}
+
+/// The BEGIN of a log file; `None` if it was never used or its beginning is lost.
+///
+/// For the manifest, which must know whether any log follows an edit that it cannot read (D6).
+pub(crate) fn read_begin(dir: &dyn Directory, number: u64) -> Result<Option<Begin>> {
+    let (mut reader, header) = LogReader::open(dir, number)?;
+    Ok(first_record(&mut reader, &header)?.map(|first| first.begin))
+}
+
+fn first_record(reader: &mut LogReader, header: &LogHeader) -> Result<Option<FirstRecord>> {
+    reader.seek(LOG_HEADER_BYTES, None);
+    let file = reader.name().to_owned();
+    let wrong = |detail: String| Err(Error::corruption(&*file, LOG_HEADER_BYTES, detail));
+    let record = match reader.next()? {
+        Step::Record(record) => record,
+        Step::Stop(_) => return Ok(None),
+    };
+    if record.kind != RecordKind::Begin {
+        return wrong(format!(
+            "expected BEGIN, found a record of kind {:?}",
+            record.kind
+        ));
+    }
+    let begin = Begin::decode(record.body).map_err(|error| error.at(&file, LOG_HEADER_BYTES))?;
+    if begin.log_uid != header.log_uid || begin.index_uuid != header.index_uuid {
+        return wrong(format!(
+            "the header is of log {:016x} of index {:032x}, BEGIN of log {:016x} of index {:032x}",
+            header.log_uid, header.index_uuid, begin.log_uid, begin.index_uuid
+        ));
+    }
+    let first_seq = record.first_seq;
+    Ok(Some(FirstRecord { begin, first_seq }))
+}
