@@ -7,5 +7,6 @@ pub mod environment;
 mod error;
 
 mod bytes;
+mod manifest;
 
 pub use error::{Error, Result};
