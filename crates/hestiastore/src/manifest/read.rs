@@ -1,0 +1,152 @@
+//! Reading a manifest: its state, and how sure it is.
+
+use crate::directory::Directory;
+use crate::error::{Error, Result};
+
+use super::frame::unknown_features;
+use super::state::ManifestState;
+use super::walk::{DamagedCopy, Place, Step, Tail, Walk};
+use super::{KNOWN_INCOMPATIBLE_FEATURES, MANIFEST_NAME, MANIFEST_TEMPORARY_NAME};
+
+/// How many of a foreign directory's files a message names.
+const NAMES_SHOWN: usize = 5;
+
+/// What a manifest file says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ReadManifest {
+    pub(crate) state: ManifestState,
+    /// Where the last valid edit ends.
+    pub(crate) end_offset: u64,
+    pub(crate) tail: Tail,
+    /// How many edits follow the base state.
+    pub(crate) edits: u64,
+    pub(crate) file_uid: u64,
+    /// The base copy that could not be used; the other one could.
+    pub(crate) damaged_copy: Option<DamagedCopy>,
+}
+
+/// Reads the `MANIFEST` of a directory; changes nothing.
+///
+/// An open must also ask [`confirm_torn_tail`], whatever the tail.
+///
+/// # Errors
+/// `NotAnIndex` if there is none, `Unsupported` for features, changes and versions of later engines,
+/// `Corruption` for damage that is no torn tail.
+pub(crate) fn read_manifest(directory: &dyn Directory) -> Result<ReadManifest> {
+    match Walk::load(directory, MANIFEST_NAME) {
+        Ok(walk) => read(&walk),
+        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+            Err(not_an_index(directory))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn read(walk: &Walk) -> Result<ReadManifest> {
+    let base = walk.base()?;
+    let edit = walk.decode(base.offset, &base.frame)?;
+    let mut state = ManifestState::default();
+    state
+        .apply(&edit)
+        .map_err(|reason| walk.corruption(base.offset, format!("base state: {reason}")))?;
+    state.edit_number = base.frame.head.number;
+    if state.segments.is_empty() || state.index_uuid != walk.header.index_uuid {
+        let detail = "the base state has no segments, or is another index's";
+        return Err(walk.corruption(base.offset, detail));
+    }
+    check_features(walk, &state)?;
+    let mut at = walk.first_place(&base);
+    let mut edits = 0;
+    let tail = loop {
+        match walk.step(&at)? {
+            Step::End(tail) => break tail,
+            Step::Edit { frame, next } => {
+                apply_edit(walk, &mut state, &at, &walk.decode(at.offset, &frame)?)?;
+                edits += 1;
+                at = next;
+            }
+        }
+    };
+    Ok(ReadManifest {
+        state,
+        end_offset: at.offset,
+        tail,
+        edits,
+        file_uid: walk.header.file_uid,
+        damaged_copy: base.damaged_copy,
+    })
+}
+
+fn apply_edit(
+    walk: &Walk,
+    state: &mut ManifestState,
+    at: &Place,
+    edit: &super::Edit,
+) -> Result<()> {
+    state.apply(edit).map_err(|reason| {
+        let number = at.number.saturating_add(1);
+        walk.corruption(at.offset, format!("edit {number} does not apply: {reason}"))
+    })?;
+    check_features(walk, state)
+}
+
+fn check_features(walk: &Walk, state: &ManifestState) -> Result<()> {
+    let unknown = state.incompatible_features & !KNOWN_INCOMPATIBLE_FEATURES;
+    if unknown != 0 {
+        return Err(walk.unsupported(unknown_features(unknown)));
+    }
+    Ok(())
+}
+
+/// The conditions of D6 that the manifest alone cannot see: no log names an edit that is lost, and
+/// every file of the state exists. Asked whatever the tail, since a lost last edit may also have left
+/// zeros, or nothing.
+///
+/// `highest_edit_named_by_logs`: the greatest edit number in the BEGIN of any log found, listed or not.
+/// `missing_files`: files that the state refers to and that are not there.
+pub(crate) fn confirm_torn_tail(
+    read: &ReadManifest,
+    highest_edit_named_by_logs: Option<u64>,
+    missing_files: &[String],
+) -> Result<()> {
+    let last = read.state.edit_number;
+    let found = match read.tail {
+        Tail::Clean => "the manifest ends".to_string(),
+        Tail::Torn { bytes, .. } => format!("{bytes} damaged bytes follow"),
+    };
+    let evidence = match highest_edit_named_by_logs {
+        Some(named) if named > last => format!("a log names edit {named}"),
+        _ if missing_files.is_empty() => return Ok(()),
+        _ => format!("its state misses {}", missing_files.join(", ")),
+    };
+    let detail = format!(
+        "after edit {last} {found}, but {evidence}: committed edits or files are lost; run `repair`"
+    );
+    Err(Error::corruption(MANIFEST_NAME, read.end_offset, detail))
+}
+
+fn not_an_index(directory: &dyn Directory) -> Error {
+    let detail = match directory.list() {
+        Err(error) => format!("it cannot be listed: {error}"),
+        Ok(names) if names.is_empty() => "it is empty".into(),
+        Ok(names) if names.iter().any(|name| name == MANIFEST_TEMPORARY_NAME) => format!(
+            "it has no {MANIFEST_NAME}, only a {MANIFEST_TEMPORARY_NAME}: its creation was not finished"
+        ),
+        Ok(names) => format!("it has no {MANIFEST_NAME}; it holds {}", shown(names)),
+    };
+    Error::NotAnIndex {
+        directory: directory.location(),
+        detail,
+    }
+}
+
+fn shown(mut names: Vec<String>) -> String {
+    names.sort();
+    let more = names.len().saturating_sub(NAMES_SHOWN);
+    names.truncate(NAMES_SHOWN);
+    let shown = names.join(", ");
+    match more {
+        0 => shown,
+        _ => format!("{shown} and {more} more"),
+    }
+}
