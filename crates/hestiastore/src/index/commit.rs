@@ -111,7 +111,7 @@ pub(crate) fn check_key(key: &[u8]) -> Result<()> {
 impl Core {
     /// Commits all operations of `commit` at once. Returns when they are visible, and safe as far as
     /// `durability` says.
-    pub(crate) fn commit(&self, commit: &mut Commit, durability: Durability) -> Result<()> {
+    pub(crate) fn commit(self: &Arc<Self>, commit: &mut Commit, durability: Durability) -> Result<()> {
         self.check_writable()?;
         self.ensure_opened_for_writing()?;
         if commit.operation_count() == 0 {

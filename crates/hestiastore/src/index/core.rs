@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use super::budget::WriteBudget;
 use super::counters::Counters;
 use super::delta_cache::DeltaCache;
+use super::first_write::{FirstWrite, Threads};
 use super::health::{Health, IndexState};
 use super::keeper::Keeper;
 use super::log_upkeep::LogKeeper;
@@ -54,6 +55,10 @@ pub(crate) struct Core {
     pub(crate) manifest: Mutex<Keeper>,
     /// The OPEN edit of this open is written (PROTOCOL D6).
     pub(crate) opened_for_writing: AtomicBool,
+    pub(crate) first_write: Mutex<FirstWrite>,
+    pub(crate) threads: Mutex<Threads>,
+    /// Held by the one who closes.
+    pub(crate) closing: Mutex<()>,
     pub(crate) next_segment_id: AtomicU64,
     pub(crate) graveyard: Arc<Graveyard>,
     pub(crate) delta_cache: Mutex<DeltaCache>,

@@ -43,9 +43,21 @@ impl Core {
     }
 
     /// Writes every frozen buffer of the segment out, oldest first; the active one is frozen if there is
-    /// no other.
+    /// no other. Waits for a flush that is under way.
     pub(crate) fn flush_segment(&self, segment: &Arc<Segment>) -> Result<()> {
-        let Some(_slot) = segment.flush_slot.try_take() else { return Ok(()) };
+        let _slot = segment.flush_slot.take();
+        self.flush_in_slot(segment)
+    }
+
+    /// The same, unless a flush is under way.
+    pub(crate) fn try_flush_segment(&self, segment: &Arc<Segment>) -> Result<()> {
+        match segment.flush_slot.try_take() {
+            Some(_slot) => self.flush_in_slot(segment),
+            None => Ok(()),
+        }
+    }
+
+    fn flush_in_slot(&self, segment: &Arc<Segment>) -> Result<()> {
         if segment.version().unflushed().next().is_none() {
             self.freeze(segment);
         }
@@ -58,8 +70,18 @@ impl Core {
     }
 
     fn flush_layer(&self, segment: &Arc<Segment>, layer: &Layer) -> Result<()> {
-        let Some(buffer) = &layer.buffer else { return Ok(()) };
-        let Some(cut) = buffer.cut() else { return Ok(()) };
+        let (rank, cut, runs) = self.write_buffer_out(segment, layer)?;
+        self.sync_through(cut, std::time::Duration::ZERO)?;
+        self.sync_directory()?;
+        self.install_flush(segment, layer, rank, cut, runs)?;
+        add(&self.counters.flushes, 1);
+        Ok(())
+    }
+
+    /// Writes a frozen layer's entries into runs; their rank, the cut, and the runs.
+    pub(super) fn write_buffer_out(&self, segment: &Segment, layer: &Layer) -> Result<(u64, u64, Vec<MergedRun>)> {
+        let Some(buffer) = &layer.buffer else { return Ok((layer.rank, 0, Vec::new())) };
+        let cut = buffer.cut().unwrap_or(0);
         self.publisher.wait_visible(cut).map_err(|_| self.health.refusal())?;
         let input = FlushInput::new(segment, buffer, self.config.maintenance.threads as usize);
         let into_main = joins_main(&segment.version(), &input);
@@ -75,12 +97,7 @@ impl Core {
         let runs = self.write_runs(segment, &plan, || Retention::new(readers.clone(), visible), |plan, retention| {
             input.write(plan, retention)
         })?;
-        drop(input);
-        self.sync_through(cut, std::time::Duration::ZERO)?;
-        self.sync_directory()?;
-        self.install_flush(segment, layer, rank, cut, runs)?;
-        add(&self.counters.flushes, 1);
-        Ok(())
+        Ok((rank, cut, runs))
     }
 
     /// Commits the runs that hold the frozen layer's entries, and publishes the version without it.
@@ -157,13 +174,7 @@ impl Core {
 
     /// Merges everything of the segment into new main runs, if that changes anything, and splits it.
     pub(crate) fn compact_segment(&self, segment: &Arc<Segment>) -> Result<()> {
-        let slot = loop {
-            match segment.structural_slot.try_take() {
-                Some(slot) => break slot,
-                None if self.is_ending() => return Ok(()),
-                None => std::thread::yield_now(),
-            }
-        };
+        let slot = segment.structural_slot.take();
         if segment.is_retired() || !segment.version().can_compact() {
             return Ok(());
         }
@@ -321,7 +332,7 @@ impl Core {
         Ok(covered.unwrap_or_default())
     }
 
-    fn references(&self, runs: &[MergedRun], rank: u64) -> Vec<Arc<RunRef>> {
+    pub(super) fn references(&self, runs: &[MergedRun], rank: u64) -> Vec<Arc<RunRef>> {
         runs.iter().map(|run| Arc::new(self.reference(run, rank))).collect()
     }
 

@@ -222,7 +222,7 @@ impl Core {
             let fullest = route.segments().iter().max_by_key(|segment| segment.version().active.charged_bytes());
             let Some(fullest) = fullest.filter(|segment| !segment.version().active.is_empty()) else { break };
             let before = self.active_bytes();
-            self.flush_segment(fullest)?;
+            self.try_flush_segment(fullest)?;
             if self.active_bytes() >= before {
                 // Another thread is flushing this one; it will look again when it is done.
                 break;

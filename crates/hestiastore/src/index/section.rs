@@ -87,7 +87,7 @@ impl Section {
     /// Goes on in the next log, if it is ready and has room.
     pub(crate) fn turn_log(&mut self, bytes: u64, operations: u64) -> Option<Begin> {
         let offset = LOG_HEADER_BYTES + BEGIN_RECORD_BYTES;
-        let next = LogTail { log: Arc::clone(self.next_log.as_ref()?), offset };
+        let next = LogTail::new(Arc::clone(self.next_log.as_ref()?), offset);
         if !next.fits(bytes, self.next_seq, operations) {
             return None;
         }

@@ -25,13 +25,7 @@ impl Core {
     /// The parent's buffers that no run holds yet are inherited by all children: its flush has not
     /// begun, since this holds the flush slot too, and each child flushes its own part of them.
     pub(super) fn split_segment(&self, segment: &Arc<Segment>, parts: u64) -> Result<bool> {
-        let flush_slot = loop {
-            match segment.flush_slot.try_take() {
-                Some(slot) => break slot,
-                None if self.health.has_failed() => return Err(self.health.refusal()),
-                None => std::thread::yield_now(),
-            }
-        };
+        let flush_slot = segment.flush_slot.take();
         let keys = split_keys(segment, &segment.version().main, parts, &self.registry)?;
         if keys.is_empty() {
             return Ok(false);

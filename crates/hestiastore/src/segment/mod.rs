@@ -23,7 +23,7 @@ use std::sync::{Arc, Weak};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 pub(crate) use compaction::{MergePlan, MergedRun, merge_runs};
 pub(crate) use flush::FlushInput;
@@ -129,21 +129,21 @@ impl std::fmt::Debug for Segment {
 
 /// A place for one job at a time.
 #[derive(Debug, Default)]
-pub(crate) struct JobSlot(AtomicBool);
+pub(crate) struct JobSlot(Mutex<()>);
 
 /// A taken [`JobSlot`]; free again when dropped.
 #[derive(Debug)]
-pub(crate) struct TakenSlot<'a>(&'a JobSlot);
+pub(crate) struct TakenSlot<'a> {
+    _taken: MutexGuard<'a, ()>,
+}
 
 impl JobSlot {
     pub(crate) fn try_take(&self) -> Option<TakenSlot<'_>> {
-        let free = self.0.compare_exchange(false, true, Ordering::AcqRel, Ordering::Relaxed);
-        free.ok().map(|_| TakenSlot(self))
+        self.0.try_lock().map(|taken| TakenSlot { _taken: taken })
     }
-}
 
-impl Drop for TakenSlot<'_> {
-    fn drop(&mut self) {
-        self.0.0.store(false, Ordering::Release);
+    /// Waits for the job that is under way.
+    pub(crate) fn take(&self) -> TakenSlot<'_> {
+        TakenSlot { _taken: self.0.lock() }
     }
 }

@@ -23,6 +23,8 @@ pub(crate) struct LogFile {
     file: Arc<dyn File>,
     /// Greatest seq in the log; `u64::MAX` while it is in use or was not used yet.
     last_seq: AtomicU64,
+    /// Records have been placed in it.
+    in_use: AtomicBool,
     /// Everything in it is on disk and nothing more will come.
     pub(crate) sealed_and_synced: AtomicBool,
 }
@@ -96,6 +98,7 @@ impl PreparedLog {
             name: log_file_name(self.number),
             file: self.file,
             last_seq: AtomicU64::new(u64::MAX),
+            in_use: AtomicBool::new(false),
             sealed_and_synced: AtomicBool::new(false),
         })
     }
@@ -107,6 +110,7 @@ impl LogFile {
         directory: &Arc<dyn Directory>,
         number: u64,
         header: &LogHeader,
+        edit_number: u64,
     ) -> Result<Arc<Self>> {
         let name = log_file_name(number);
         let file = directory.open_log(&name).map_err(|source| Error::io("open", &name, source))?;
@@ -116,10 +120,11 @@ impl LogFile {
             uid: header.log_uid,
             base_seq: header.first_seq,
             capacity_bytes,
-            edit_number: 0,
+            edit_number,
             name,
             file,
             last_seq: AtomicU64::new(u64::MAX),
+            in_use: AtomicBool::new(false),
             sealed_and_synced: AtomicBool::new(false),
         }))
     }
@@ -137,9 +142,25 @@ impl LogFile {
         self.file.sync().map_err(|source| Error::io("sync", &self.name, source))
     }
 
+    /// The first records are being placed. Called in the commit section.
+    pub(crate) fn begin_use(&self) {
+        self.in_use.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_in_use(&self) -> bool {
+        self.in_use.load(Ordering::Acquire)
+    }
+
     /// No more records come; `last_seq` is the last one in it. Called in the commit section.
     pub(crate) fn seal(&self, last_seq: u64) {
         self.last_seq.store(last_seq, Ordering::Release);
+    }
+
+    /// The same for a log that was synced before a clean close.
+    pub(crate) fn seal_synced(&self, last_seq: u64) {
+        self.begin_use();
+        self.seal(last_seq);
+        self.sealed_and_synced.store(true, Ordering::Release);
     }
 
     /// The last seq in the log, once it is sealed.
@@ -160,13 +181,23 @@ impl LogFile {
 pub(crate) struct LogTail {
     pub(crate) log: Arc<LogFile>,
     pub(crate) offset: u64,
+    full: bool,
 }
 
 impl LogTail {
+    pub(crate) fn new(log: Arc<LogFile>, offset: u64) -> Self {
+        Self { log, offset, full: false }
+    }
+
+    /// Leaves the rest of the log empty: whatever comes next goes to the next log.
+    pub(crate) fn close_rest(&mut self) {
+        self.full = true;
+    }
+
     /// Whether a record of `bytes` and `operations` fits behind the last one.
     pub(crate) fn fits(&self, bytes: u64, next_seq: u64, operations: u64) -> bool {
         let seq_fits = next_seq + operations - self.log.base_seq < u64::from(u32::MAX);
-        self.offset + bytes <= self.log.capacity_bytes && seq_fits
+        !self.full && self.offset + bytes <= self.log.capacity_bytes && seq_fits
     }
 }
 

@@ -14,6 +14,7 @@
 mod dump;
 mod evidence;
 mod format;
+mod log;
 mod marks;
 mod operations;
 mod reader;
@@ -21,12 +22,15 @@ mod record;
 mod replay;
 mod search;
 mod survey;
+mod sync;
 
 #[cfg(test)]
 mod test_support;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::log::{LogFile, LogPlace, LogPlan, LogTail, Predecessor};
+pub(crate) use self::sync::SyncGate;
 #[allow(unused_imports, reason = "for the folders above")]
 pub(crate) use self::{
     dump::dump_log,

@@ -19,6 +19,14 @@ pub(crate) enum OperationRef<'a> {
     Delete { key: &'a [u8] },
 }
 
+impl<'a> OperationRef<'a> {
+    pub(crate) fn key(&self) -> &'a [u8] {
+        match self {
+            Self::Put { key, .. } | Self::Delete { key } => key,
+        }
+    }
+}
+
 /// Why a body with a valid CRC cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum BodyError {

@@ -268,6 +268,14 @@ impl RecordBuilder {
         self.operation_count
     }
 
+    /// The operations, in order; the body must be finished.
+    pub(crate) fn operations(&self) -> impl Iterator<Item = OperationRef<'_>> {
+        let start = BODY_START - varint_len(self.operation_count);
+        let body = self.buffer.get(start..self.body_end).unwrap_or(&[]);
+        // What was pushed here parses.
+        Operations::new(body).into_iter().flatten().filter_map(Result::ok)
+    }
+
     /// Length of the record in bytes, header and padding included; what `seal` returns has it.
     pub(crate) fn record_bytes(&self) -> u64 {
         record_bytes(self.body_length() as u64)
