@@ -6,7 +6,9 @@ pub mod directory;
 pub mod environment;
 mod error;
 
+mod block;
 mod bytes;
+mod chunk;
 mod file_header;
 mod run;
 
