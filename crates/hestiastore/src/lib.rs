@@ -8,7 +8,9 @@ pub mod environment;
 pub mod metrics;
 pub mod types;
 
+mod block;
 mod bytes;
+mod chunk;
 mod error;
 mod file_header;
 mod index;

@@ -237,13 +237,14 @@ impl Core {
         if !self.has_log() {
             return Ok(());
         }
+        // A log whose first commit is not visible may lack its BEGIN, and must not become the floor.
         // In this order: visible, then the route map, then the buffers.
         let visible = self.publisher.visible();
         let route = self.route.load_full();
         let least = route.segments().iter().map(|segment| segment.version().least_unflushed_seq()).min();
         let floor_seq = least.unwrap_or(u64::MAX).min(visible + 1);
         let live = self.logs.live.lock();
-        let obsolete = live.iter().take_while(|log| log.sealed_at().is_some_and(|last| last < floor_seq)).count();
+        let obsolete = live.iter().take_while(|log| log.sealed_at().is_some_and(|last| last < floor_seq && last < visible)).count();
         let Some(floor) = live.get(obsolete).filter(|_| obsolete > 0).map(|log| log.number) else {
             return Ok(());
         };

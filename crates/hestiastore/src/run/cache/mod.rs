@@ -1,0 +1,199 @@
+//! Decoded entry chunks in memory, up to a budget in bytes (M2).
+//!
+//! Every run has one slot for each of its chunks. A hit is a load of that slot: no lock, no
+//! allocation, no counter that readers share. A miss loads the chunk (two threads may load the same one; the
+//! first to finish wins), queues it, and evicts while there is too much.
+//!
+//! Eviction is S3-FIFO: a chunk enters a small queue and reaches the main one only if it was used again
+//! there, or comes back soon after it was evicted, so one pass over cold data does not drive out what is
+//! hot. Long scans do not insert at all ([`super::CursorPurpose`]). The queues' places are allocated ahead, and
+//! locks are held for a bounded number of steps.
+//!
+//! Invariants: (1) a filled slot has exactly one entry in a queue; (2) `alive_bytes` counts every chunk
+//! that was put in and still exists, so also those that a reader pins; (3) a run's slots are emptied when it is
+//! dropped, and its identity is never used again.
+
+mod queue;
+mod slots;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+
+use super::entries::EntryChunk;
+use super::statistics::RunStatistics;
+use queue::{Queue, Ticket};
+pub(super) use slots::RunSlots;
+
+const SHARDS: usize = 8;
+
+/// What the cache has done, and what it holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct CacheStatistics {
+    pub(crate) hits: u64,
+    pub(crate) misses: u64,
+    pub(crate) evictions: u64,
+    /// Bytes of chunks that exist, those that only a reader still pins included.
+    pub(crate) bytes: u64,
+    pub(crate) budget_bytes: u64,
+}
+
+/// Counts a chunk's bytes for as long as it exists.
+#[derive(Debug)]
+pub(super) struct Charge {
+    bytes: u64,
+    alive_bytes: Arc<AtomicU64>,
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.alive_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// Shared by all runs of an index.
+#[derive(Debug)]
+pub(crate) struct ChunkCache {
+    budget_bytes: AtomicU64,
+    alive_bytes: Arc<AtomicU64>,
+    evictions: AtomicU64,
+    queues: [Mutex<Queue>; SHARDS],
+    runs: Mutex<Registry>,
+}
+
+/// Runs that are open, and the sum of those that were.
+#[derive(Debug, Default)]
+struct Registry {
+    next_id: u64,
+    open: HashMap<u64, Weak<RunSlots>>,
+    closed: RunStatistics,
+}
+
+impl ChunkCache {
+    pub(crate) fn new(budget_bytes: u64) -> Arc<Self> {
+        const SMALLEST_CHUNK_BYTES: u64 = 4096;
+        let places =
+            (budget_bytes / SMALLEST_CHUNK_BYTES / SHARDS as u64).clamp(64, 1 << 24) as usize;
+        Arc::new(Self {
+            budget_bytes: AtomicU64::new(budget_bytes),
+            alive_bytes: Arc::default(),
+            evictions: AtomicU64::new(0),
+            queues: std::array::from_fn(|_| Mutex::new(Queue::new(places))),
+            runs: Mutex::default(),
+        })
+    }
+
+    /// Changes the budget; what is too much goes with the next misses.
+    pub(crate) fn set_budget(&self, budget_bytes: u64) {
+        self.budget_bytes.store(budget_bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn statistics(&self) -> CacheStatistics {
+        let runs = self.run_statistics();
+        CacheStatistics {
+            hits: runs.chunk_requests.saturating_sub(runs.chunk_misses),
+            misses: runs.chunk_misses,
+            evictions: self.evictions.load(Ordering::Relaxed),
+            bytes: self.alive_bytes.load(Ordering::Relaxed),
+            budget_bytes: self.budget_bytes.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The sum over all runs, also of those that are closed.
+    pub(crate) fn run_statistics(&self) -> RunStatistics {
+        let (mut sum, open): (RunStatistics, Vec<_>) = {
+            let registry = self.runs.lock();
+            (
+                registry.closed,
+                registry.open.values().filter_map(Weak::upgrade).collect(),
+            )
+        };
+        for slots in open {
+            sum = sum + slots.counters.statistics();
+        }
+        sum
+    }
+
+    /// Slots for a run of so many entry chunks. Give them back with [`ChunkCache::close`].
+    pub(super) fn open(self: &Arc<Self>, chunks: usize) -> Arc<RunSlots> {
+        let mut registry = self.runs.lock();
+        let id = registry.next_id;
+        registry.next_id += 1;
+        let slots = Arc::new(RunSlots::new(id, chunks));
+        registry.open.insert(id, Arc::downgrade(&slots));
+        slots
+    }
+
+    /// Empties the slots of a run that nobody uses any more.
+    pub(super) fn close(&self, slots: &RunSlots) {
+        slots.clear();
+        let mut registry = self.runs.lock();
+        registry.open.remove(&slots.id);
+        registry.closed = registry.closed + slots.counters.statistics();
+    }
+
+    /// Keeps a chunk that was just loaded. Returns the one to use: another thread may have been first.
+    pub(super) fn insert(
+        &self,
+        slots: &Arc<RunSlots>,
+        at: usize,
+        mut chunk: EntryChunk,
+    ) -> Arc<EntryChunk> {
+        let bytes = chunk.memory_bytes();
+        self.alive_bytes.fetch_add(bytes, Ordering::Relaxed);
+        chunk.charge = Some(Charge {
+            bytes,
+            alive_bytes: Arc::clone(&self.alive_bytes),
+        });
+        let chunk = Arc::new(chunk);
+        if let Err(earlier) = slots.fill(at, &chunk) {
+            return earlier;
+        }
+        let shard = (slots.id as usize).wrapping_add(at) % SHARDS;
+        let evictions = self.evictions.load(Ordering::Relaxed);
+        let came_back = slots.was_evicted_lately(at, self.epoch(evictions));
+        let ticket = Ticket {
+            slots: Arc::clone(slots),
+            at: at as u32,
+        };
+        let displaced = self.queues[shard].lock().push(ticket, came_back);
+        if let Some(displaced) = displaced {
+            self.evict(displaced);
+        }
+        self.shrink(shard);
+        chunk
+    }
+
+    /// Evicts what is beyond the budget, from the given queue on.
+    fn shrink(&self, shard: usize) {
+        let alive = self.alive_bytes.load(Ordering::Relaxed);
+        let mut excess = alive.saturating_sub(self.budget_bytes.load(Ordering::Relaxed));
+        for queue in self.queues.iter().cycle().skip(shard).take(SHARDS) {
+            while excess > 0 {
+                let Some(victim) = queue.lock().pop() else {
+                    break;
+                };
+                excess = excess.saturating_sub(self.evict(victim));
+            }
+        }
+    }
+
+    /// Empties the slot. Returns the bytes that it held.
+    fn evict(&self, victim: Ticket) -> u64 {
+        let evictions = self.evictions.fetch_add(1, Ordering::Relaxed);
+        victim
+            .slots
+            .empty(victim.at as usize, self.epoch(evictions))
+    }
+
+    /// Counts on after about as many evictions as the cache holds chunks; never 0.
+    fn epoch(&self, evictions: u64) -> u8 {
+        const USUAL_CHUNK_BYTES: u64 = 8192;
+        let held = (self.budget_bytes.load(Ordering::Relaxed) / USUAL_CHUNK_BYTES).max(16);
+        (evictions / held % 255) as u8 + 1
+    }
+}

@@ -1,0 +1,1 @@
+//! Damaged files: the right answer or an error, never a wrong answer or a panic.

@@ -1,0 +1,6 @@
+//! Runs as a whole: against a sorted list, with damage, and their figures.
+
+mod damage;
+mod format;
+mod model;
+mod support;
