@@ -63,8 +63,8 @@ impl Historian {
         let obsolete = state.obsolete_after(&edit).unwrap();
         let names = obsolete.iter().map(|uid| format!("{uid:016x}.run"));
         let deletions = names.map(|name| Change::AddPendingDeletion { name });
-        let end = edit.changes.len()
-            - usize::from(matches!(edit.changes.last(), Some(Change::Close(_))));
+        let end =
+            edit.changes.len() - usize::from(matches!(edit.changes.last(), Some(Change::Close(_))));
         edit.changes.splice(end..end, deletions);
         edit
     }
@@ -132,11 +132,23 @@ impl Historian {
             if run.lower < at {
                 let upper = run.upper.clone().filter(|upper| *upper < at);
                 let upper = Some(upper.unwrap_or_else(|| at.clone()));
-                changes.push(add_run(left, RunReference { upper, ..run.clone() }));
+                changes.push(add_run(
+                    left,
+                    RunReference {
+                        upper,
+                        ..run.clone()
+                    },
+                ));
             }
             if run.upper.as_ref().is_none_or(|upper| *upper > at) {
                 let lower = run.lower.clone().max(at.clone());
-                changes.push(add_run(right, RunReference { lower, ..run.clone() }));
+                changes.push(add_run(
+                    right,
+                    RunReference {
+                        lower,
+                        ..run.clone()
+                    },
+                ));
             }
         }
         changes
@@ -187,7 +199,8 @@ impl Historian {
 
     fn deletions(&mut self, state: &ManifestState) -> Vec<Change> {
         let done = state.pending_deletions.iter().take(2).cloned();
-        done.map(|name| Change::DonePendingDeletion { name }).collect()
+        done.map(|name| Change::DonePendingDeletion { name })
+            .collect()
     }
 
     fn close(&mut self, state: &ManifestState) -> Vec<Change> {
@@ -295,15 +308,22 @@ pub(super) fn any_change() -> impl Strategy<Value = Change> {
         number().prop_map(Change::LastSeq),
         number().prop_map(Change::ClockMark),
         number().prop_map(Change::NextSegmentId),
-        (number(), small_key(), prop::option::of(small_key()), number(), number()).prop_map(
-            |(id, lower, upper, flushed_seq, next_rank)| Change::PutSegment {
-                id,
-                lower,
-                upper,
-                flushed_seq,
-                next_rank,
-            }
-        ),
+        (
+            number(),
+            small_key(),
+            prop::option::of(small_key()),
+            number(),
+            number()
+        )
+            .prop_map(
+                |(id, lower, upper, flushed_seq, next_rank)| Change::PutSegment {
+                    id,
+                    lower,
+                    upper,
+                    flushed_seq,
+                    next_rank,
+                }
+            ),
         number().prop_map(|id| Change::DropSegment { id }),
         (number(), any_run()).prop_map(|(segment, run)| add_run(segment, run)),
         (number(), number(), small_key()).prop_map(|(segment, uid, lower)| Change::RemoveRun {

@@ -86,7 +86,11 @@ impl Memory {
     }
 
     pub(super) fn bytes(&self, name: &str) -> Vec<u8> {
-        self.names.lock().unwrap()[name].lock().unwrap().current.clone()
+        self.names.lock().unwrap()[name]
+            .lock()
+            .unwrap()
+            .current
+            .clone()
     }
 
     /// The directory that a new process finds.
@@ -101,12 +105,20 @@ impl Memory {
             Survival::Everything => true,
             Survival::Mixed(_) => random.next_u64() & 1 == 1,
         };
-        let names = if keeps() { &self.names } else { &self.synced_names };
+        let names = if keeps() {
+            &self.names
+        } else {
+            &self.synced_names
+        };
         let after = Self::default();
         for (name, content) in &*names.lock().unwrap() {
             let bytes = mix(&content.lock().unwrap(), &keeps);
             let found = Self::with_file(name, &bytes);
-            after.names.lock().unwrap().append(&mut found.names.lock().unwrap());
+            after
+                .names
+                .lock()
+                .unwrap()
+                .append(&mut found.names.lock().unwrap());
         }
         after
     }
@@ -117,7 +129,10 @@ fn mix(content: &Content, keeps: &dyn Fn() -> bool) -> Vec<u8> {
     if keeps() {
         bytes.resize(content.current.len().max(bytes.len()), 0);
     }
-    for (sector, current) in bytes.chunks_mut(SECTOR_BYTES).zip(content.current.chunks(SECTOR_BYTES)) {
+    for (sector, current) in bytes
+        .chunks_mut(SECTOR_BYTES)
+        .zip(content.current.chunks(SECTOR_BYTES))
+    {
         if keeps() {
             let common = sector.len().min(current.len());
             sector[..common].copy_from_slice(&current[..common]);
@@ -132,7 +147,10 @@ impl Directory for Memory {
     }
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn File>> {
-        self.control.lock().unwrap().note(format!("create {name}"))?;
+        self.control
+            .lock()
+            .unwrap()
+            .note(format!("create {name}"))?;
         let mut names = self.names.lock().unwrap();
         if names.contains_key(name) {
             return Err(io::ErrorKind::AlreadyExists.into());
@@ -152,7 +170,10 @@ impl Directory for Memory {
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.control.lock().unwrap().note(format!("rename {from} {to}"))?;
+        self.control
+            .lock()
+            .unwrap()
+            .note(format!("rename {from} {to}"))?;
         let mut names = self.names.lock().unwrap();
         let content = names.remove(from).ok_or(io::ErrorKind::NotFound)?;
         names.insert(to.into(), content);
@@ -161,7 +182,10 @@ impl Directory for Memory {
 
     fn remove(&self, name: &str) -> io::Result<()> {
         let mut names = self.names.lock().unwrap();
-        names.remove(name).map(|_| ()).ok_or(io::ErrorKind::NotFound.into())
+        names
+            .remove(name)
+            .map(|_| ())
+            .ok_or(io::ErrorKind::NotFound.into())
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
@@ -214,7 +238,10 @@ impl File for MemoryFile {
     }
 
     fn allocate(&self, length: u64) -> io::Result<()> {
-        self.control.lock().unwrap().note(format!("allocate {length}"))?;
+        self.control
+            .lock()
+            .unwrap()
+            .note(format!("allocate {length}"))?;
         let mut content = self.content.lock().unwrap();
         let length = content.current.len().max(length as usize);
         content.current.resize(length, 0);

@@ -96,7 +96,10 @@ fn applied(state: &ManifestState, edits: &[Vec<Change>]) -> ManifestState {
 }
 
 /// A manifest with `edits` committed on top of `state`, and the state after each.
-fn written(state: &ManifestState, edits: &[Vec<Change>]) -> (Memory, ManifestFile, Vec<ManifestState>) {
+fn written(
+    state: &ManifestState,
+    edits: &[Vec<Change>],
+) -> (Memory, ManifestFile, Vec<ManifestState>) {
     let memory = Memory::default();
     let mut file = ManifestFile::create(&memory, &environment(), state).unwrap();
     let mut states = vec![state.clone()];
@@ -120,8 +123,15 @@ fn assert_valid(state: &ManifestState) {
         assert!(pair[0].lower < pair[1].lower);
     }
     assert!(state.segments.keys().all(|id| *id < state.next_segment_id));
-    segments.iter().for_each(|segment| assert_valid_runs(segment));
-    assert!(state.logs.windows(2).all(|pair| pair[0].number < pair[1].number));
+    segments
+        .iter()
+        .for_each(|segment| assert_valid_runs(segment));
+    assert!(
+        state
+            .logs
+            .windows(2)
+            .all(|pair| pair[0].number < pair[1].number)
+    );
 }
 
 fn assert_valid_runs(segment: &SegmentState) {

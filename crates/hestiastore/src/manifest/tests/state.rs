@@ -33,7 +33,11 @@ fn segments_tile_the_key_space() {
     }
     let swap = vec![put_segment(1, "m", None), put_segment(2, "", Some("m"))];
     assert_valid(&applied(&state, &[swap]));
-    assert!(ManifestState::default().apply(&vec![put_segment(1, "", Some("m"))].into()).is_err());
+    assert!(
+        ManifestState::default()
+            .apply(&vec![put_segment(1, "", Some("m"))].into())
+            .is_err()
+    );
 }
 
 #[test]
@@ -73,7 +77,10 @@ fn d2_rank_is_stored_and_orders_the_runs_whatever_their_seqs() {
 
 #[test]
 fn d2_only_disjoint_runs_share_a_rank() {
-    let state = applied(&new_index(), &[vec![add_run(1, clipped(1, 4, "", Some("m")))]]);
+    let state = applied(
+        &new_index(),
+        &[vec![add_run(1, clipped(1, 4, "", Some("m")))]],
+    );
     refused(&state, vec![add_run(1, clipped(2, 4, "l", None))]);
     refused(&state, vec![add_run(1, clipped(1, 5, "", Some("b")))]);
     applied(&state, &[vec![add_run(1, clipped(2, 4, "m", None))]]);
@@ -148,21 +155,45 @@ fn l8_a_close_names_a_listed_log_and_its_end() {
 
 #[test]
 fn d6_an_open_is_the_first_change_after_a_close() {
-    let closed = applied(&new_index(), &[vec![Change::Open { epoch: 4 }], vec![close(0)]]);
+    let closed = applied(
+        &new_index(),
+        &[vec![Change::Open { epoch: 4 }], vec![close(0)]],
+    );
     refused(&closed, vec![Change::LastSeq(60)]);
-    refused(&closed, vec![Change::LastSeq(60), Change::Open { epoch: 5 }]);
+    refused(
+        &closed,
+        vec![Change::LastSeq(60), Change::Open { epoch: 5 }],
+    );
     refused(&closed, vec![Change::Open { epoch: 4 }]);
     refused(&new_index(), vec![close(0), Change::LastSeq(60)]);
-    let open = applied(&closed, &[vec![Change::Open { epoch: 5 }, Change::LastSeq(60)]]);
+    let open = applied(
+        &closed,
+        &[vec![Change::Open { epoch: 5 }, Change::LastSeq(60)]],
+    );
     assert_eq!((open.closed, open.epoch, open.last_seq), (None, 5, 60));
 }
 
 #[test]
 fn marks_never_go_back() {
-    let up = vec![Change::LastSeq(10), Change::ClockMark(20), Change::NextSegmentId(30)];
-    let down = vec![Change::LastSeq(1), Change::ClockMark(2), Change::NextSegmentId(3)];
+    let up = vec![
+        Change::LastSeq(10),
+        Change::ClockMark(20),
+        Change::NextSegmentId(30),
+    ];
+    let down = vec![
+        Change::LastSeq(1),
+        Change::ClockMark(2),
+        Change::NextSegmentId(3),
+    ];
     let state = applied(&new_index(), &[up, down]);
-    assert_eq!((state.last_seq, state.clock_mark_micros, state.next_segment_id), (10, 20, 30));
+    assert_eq!(
+        (
+            state.last_seq,
+            state.clock_mark_micros,
+            state.next_segment_id
+        ),
+        (10, 20, 30)
+    );
 }
 
 #[test]
@@ -174,7 +205,10 @@ fn identities_and_names_stay() {
     let state = applied(&new_index(), &[vec![keyspace(0, "default")]]);
     refused(&state, vec![keyspace(0, "other")]);
     refused(&state, vec![keyspace(1, "default")]);
-    applied(&state, &[vec![keyspace(0, "default"), keyspace(1, "other")]]);
+    applied(
+        &state,
+        &[vec![keyspace(0, "default"), keyspace(1, "other")]],
+    );
     let (uuid, lineage, hash_seed) = (1, 2, 3);
     refused(
         &state,
@@ -189,8 +223,22 @@ fn identities_and_names_stay() {
 #[test]
 fn d7_a_forged_deletion_does_not_lead_out_of_the_directory() {
     let long = "x".repeat(256);
-    for name in ["", ".", "..", ".lock", "../other", "a/b", "a\\b", "a\0b", MANIFEST_NAME, &long] {
-        refused(&new_index(), vec![Change::AddPendingDeletion { name: name.into() }]);
+    for name in [
+        "",
+        ".",
+        "..",
+        ".lock",
+        "../other",
+        "a/b",
+        "a\\b",
+        "a\0b",
+        MANIFEST_NAME,
+        &long,
+    ] {
+        refused(
+            &new_index(),
+            vec![Change::AddPendingDeletion { name: name.into() }],
+        );
     }
 }
 
