@@ -36,7 +36,7 @@ pub(crate) use self::{
     dump::dump_log,
     format::{LOG_HEADER_BYTES, LogHeader, log_file_name, parse_log_file_name},
     marks::{BEGIN_RECORD_BYTES, Begin, SYNC_RECORD_BYTES, SyncMark},
-    operations::{OperationRef, Operations},
+    operations::{BodyError, OperationRef, Operations},
     reader::{LogReader, Record, Step, Stop, StopReason},
     record::{
         MAX_RECORD_BYTES, RECORD_ALIGNMENT_BYTES, RECORD_HEADER_BYTES, RecordBuilder, RecordKind,

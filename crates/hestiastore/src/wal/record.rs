@@ -112,31 +112,14 @@ impl RecordHeader {
     }
 
     pub(super) fn decode(bytes: &[u8; HEADER_LENGTH]) -> Self {
-        let [
-            l0,
-            l1,
-            l2,
-            l3,
-            c0,
-            c1,
-            c2,
-            c3,
-            s0,
-            s1,
-            s2,
-            s3,
-            k0,
-            k1,
-            kind,
-            keyspace,
-        ] = *bytes;
+        let b = bytes;
         Self {
-            length: u32::from_be_bytes([l0, l1, l2, l3]),
-            crc: u32::from_be_bytes([c0, c1, c2, c3]),
-            seq_delta: u32::from_be_bytes([s0, s1, s2, s3]),
-            check: u16::from_be_bytes([k0, k1]),
-            kind,
-            keyspace,
+            length: u32::from_be_bytes([b[0], b[1], b[2], b[3]]),
+            crc: u32::from_be_bytes([b[4], b[5], b[6], b[7]]),
+            seq_delta: u32::from_be_bytes([b[8], b[9], b[10], b[11]]),
+            check: u16::from_be_bytes([b[12], b[13]]),
+            kind: b[14],
+            keyspace: b[15],
         }
     }
 

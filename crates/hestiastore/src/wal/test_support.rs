@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::directory::{Directory, DirectoryLock, File, LockMode, OpenMode};
@@ -17,25 +18,37 @@ pub(super) struct Memory {
 }
 
 #[derive(Debug, Default)]
-struct MemoryFile(Mutex<Vec<u8>>);
+struct MemoryFile {
+    bytes: Mutex<Vec<u8>>,
+    bytes_read: AtomicU64,
+}
 
 impl Memory {
     pub(super) fn put(&self, name: &str, bytes: Vec<u8>) {
-        let file = Arc::new(MemoryFile(Mutex::new(bytes)));
+        let file = Arc::new(MemoryFile {
+            bytes: Mutex::new(bytes),
+            bytes_read: AtomicU64::new(0),
+        });
         self.files.lock().unwrap().insert(name.into(), file);
+    }
+
+    pub(super) fn bytes_read(&self, name: &str) -> u64 {
+        let files = self.files.lock().unwrap();
+        files[name].bytes_read.load(Ordering::Relaxed)
     }
 }
 
 impl File for MemoryFile {
     fn len(&self) -> io::Result<u64> {
-        Ok(self.0.lock().unwrap().len() as u64)
+        Ok(self.bytes.lock().unwrap().len() as u64)
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        let bytes = self.0.lock().unwrap();
+        let bytes = self.bytes.lock().unwrap();
         let rest = bytes.get(offset as usize..).unwrap_or(&[]);
         let length = rest.len().min(buffer.len());
         buffer[..length].copy_from_slice(&rest[..length]);
+        self.bytes_read.fetch_add(length as u64, Ordering::Relaxed);
         Ok(length)
     }
 

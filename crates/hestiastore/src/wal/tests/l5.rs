@@ -128,6 +128,13 @@ fn l5_after_an_accepted_cut_only_what_came_later_can_be_lost() {
     let dir = Memory::default();
     let logs = [one.store(&dir), TestLog::prepared(2, 501).store(&dir)];
     assert_eq!(run(&dir, &logs, 500, Fail).unwrap().end.next_seq, 11);
+    // What the cut gave up proves nothing any more.
+    let mut cut = one.clone();
+    cut.puts(10).sync_mark(20);
+    let other = Memory::default();
+    let after = [cut.store(&other), TestLog::prepared(2, 11).store(&other)];
+    let end = run(&other, &after, 10, Fail).unwrap().end;
+    assert_eq!((end.next_seq, end.synced_seq), (11, 10));
     // A run with later seqs proves that the second log was used.
     assert!(run(&dir, &logs, 501, Fail).is_err());
 }

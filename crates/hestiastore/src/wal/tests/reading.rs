@@ -165,4 +165,5 @@ fn search_over_overlapping_forged_records_stays_linear() {
         144,
         &mark_at.to_string(),
     );
+    assert!(dir.bytes_read(&log_file_name(1)) < 16 * total);
 }
