@@ -156,6 +156,11 @@ impl RunWriter {
         self.properties.seqs = Some((low.min(least), high.max(greatest)));
     }
 
+    /// The range answered for ends before `upper`; what lies behind goes to another run.
+    pub(crate) fn answer_until(&mut self, upper: Option<&[u8]>) {
+        self.properties.identity.answered_upper = upper.map(<[u8]>::to_vec);
+    }
+
     /// Writes the sections, makes the content durable, and gives the file its name.
     pub(crate) fn finish(mut self) -> Result<RunSummary> {
         self.finish_chunk()?;

@@ -189,7 +189,7 @@ pub(crate) struct RunSource {
 
 impl RunSource {
     pub(crate) fn new(run: &Arc<Run>, reference: &Arc<RunRef>, snapshot_seq: u64) -> Result<Self> {
-        let properties = run.properties()?;
+        let properties = run.properties();
         Ok(Self {
             cursor: run.cursor(CursorPurpose::Read),
             reference: Arc::clone(reference),

@@ -33,7 +33,7 @@ pub(crate) fn split_keys(
 }
 
 fn run_beginning_near(main: &[Arc<RunRef>], ideal: u64, slack: u64) -> Option<Box<[u8]>> {
-    let mut before = 0;
+    let mut before = 0u64;
     for run in main {
         if before > 0 && before.abs_diff(ideal) <= slack {
             return Some(run.first_key().into());

@@ -6,6 +6,7 @@
 use crc32fast::Hasher;
 
 use crate::bytes::{put_varint, varint_len};
+use super::operations::{OperationRef, Operations};
 use crate::error::{Error, Result};
 
 /// Length of a record's header in bytes.

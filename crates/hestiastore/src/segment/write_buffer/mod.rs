@@ -14,6 +14,7 @@ mod tests;
 mod view;
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
@@ -154,3 +155,22 @@ fn table_hash(hash: u64) -> u32 {
     hash as u32
 }
 
+
+/// A value in a write buffer, kept alive with it.
+#[derive(Debug, Clone)]
+pub(crate) struct PinnedValue {
+    buffer: Arc<WriteBuffer>,
+    place: table::ValueAddress,
+}
+
+impl PinnedValue {
+    /// The newest version of `key` at `snapshot_seq`, to be held beyond any version of the segment.
+    pub(crate) fn find(buffer: &Arc<WriteBuffer>, key: &[u8], hash: u64, snapshot_seq: u64) -> Option<Self> {
+        let place = buffer.get(key, hash, snapshot_seq)?.address();
+        Some(Self { buffer: Arc::clone(buffer), place })
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.buffer.table.value_at(&self.place)
+    }
+}

@@ -216,7 +216,30 @@ impl<'a> Node<'a> {
     }
 }
 
+/// The address of a value; good for as long as the table it came from. Made and read here only, by
+/// [`super::PinnedValue`], which holds that table.
+#[derive(Clone, Debug)]
+pub(super) struct ValueAddress(NonNull<[u8]>);
+
+// SAFETY: an address alone reads nothing.
+unsafe impl Send for ValueAddress {}
+// SAFETY: as above.
+unsafe impl Sync for ValueAddress {}
+
+impl Version<'_> {
+    pub(super) fn address(&self) -> ValueAddress {
+        ValueAddress(NonNull::from(self.value))
+    }
+}
+
 impl Table {
+    /// The value at an address that this very table gave.
+    pub(super) fn value_at(&self, address: &ValueAddress) -> &[u8] {
+        // SAFETY: `PinnedValue`, the only one that keeps addresses, keeps the buffer of the table with
+        // each, and asks that table; values never change or move while the table lives.
+        unsafe { address.0.as_ref() }
+    }
+
     pub(super) fn new(expected_keys: usize) -> Self {
         let slots = Slots::new((expected_keys * 2).next_power_of_two().max(FIRST_SLOTS));
         let table = Self {

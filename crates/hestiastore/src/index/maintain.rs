@@ -1,0 +1,70 @@
+//! Maintenance that a caller asks for.
+
+use std::sync::Arc;
+
+use super::core::Core;
+use crate::error::Result;
+
+impl Core {
+    /// Asks for a flush of everything written so far.
+    pub(crate) fn request_flushes(self: &Arc<Self>) -> Result<()> {
+        self.check_writable()?;
+        self.ensure_opened_for_writing()?;
+        let visible = self.publisher.visible();
+        self.request_flushes_through(visible);
+        Ok(())
+    }
+
+    fn request_flushes_through(&self, seq: u64) {
+        for segment in self.route.load_full().segments() {
+            if segment.version().least_unflushed_seq() <= seq {
+                self.scheduler.request_flush(segment);
+            }
+        }
+    }
+
+    /// Flushes everything written before the call, and returns when it is in runs and durable.
+    pub(crate) fn flush_and_wait(self: &Arc<Self>) -> Result<()> {
+        self.request_flushes()?;
+        let target = self.publisher.visible();
+        self.scheduler.wait_until(|| {
+            let done = self.is_flushed_through(target) || self.is_over();
+            if !done {
+                self.request_flushes_through(target);
+            }
+            done
+        });
+        if self.is_flushed_through(target) { Ok(()) } else { Err(self.health.refusal()) }
+    }
+
+    fn is_flushed_through(&self, seq: u64) -> bool {
+        self.route.load_full().segments().iter().all(|segment| segment.version().least_unflushed_seq() > seq)
+    }
+
+    fn is_over(&self) -> bool {
+        self.health.check_readable().is_err()
+    }
+
+    /// Asks for a compaction of every segment, after a flush of what is written.
+    pub(crate) fn request_compactions(self: &Arc<Self>) -> Result<()> {
+        self.request_flushes()?;
+        for segment in self.route.load_full().segments() {
+            self.scheduler.request_compaction(segment);
+        }
+        Ok(())
+    }
+
+    /// Compacts every segment: what was written before the call is in main runs when it returns.
+    pub(crate) fn compact_and_wait(self: &Arc<Self>) -> Result<()> {
+        self.flush_and_wait()?;
+        self.request_compactions()?;
+        self.scheduler.wait_until(|| self.scheduler.compactions_done() || self.is_over());
+        self.health.check_readable()
+    }
+
+    /// Returns when no maintenance is waiting or under way. New writes may bring new work at any time.
+    pub(crate) fn wait_until_idle(&self) -> Result<()> {
+        self.scheduler.wait_until(|| self.scheduler.is_idle() || self.is_over());
+        self.health.check_readable()
+    }
+}

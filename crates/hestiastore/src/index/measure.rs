@@ -1,0 +1,109 @@
+//! The metrics of an open index.
+
+use std::sync::Arc;
+
+use super::core::Core;
+use super::counters::read;
+use crate::metrics::MetricsSnapshot;
+
+impl Core {
+    pub(crate) fn approximate_len(&self) -> u64 {
+        let route = self.route.load_full();
+        let mut entries = 0i64;
+        for segment in route.segments() {
+            let version = segment.version();
+            for run in version.runs() {
+                entries += run.entries as i64 - 2 * run.tombstones as i64;
+            }
+            let unflushed = version.unflushed().filter_map(|layer| layer.buffer.as_ref());
+            entries += unflushed.chain([&version.active]).map(|buffer| buffer.key_count() as i64).sum::<i64>();
+        }
+        entries.max(0) as u64
+    }
+
+    pub(crate) fn metrics_snapshot(&self) -> MetricsSnapshot {
+        let mut snapshot = MetricsSnapshot {
+            location: self.directory.location(),
+            state: self.health.state().name().to_owned(),
+            ..MetricsSnapshot::default()
+        };
+        self.measure_operations(&mut snapshot);
+        self.measure_segments(&mut snapshot);
+        self.measure_caches(&mut snapshot);
+        self.measure_log(&mut snapshot);
+        let (_, mut readers) = self.capture_readers();
+        readers.sort_unstable();
+        snapshot.snapshots.open = readers.len() as u64;
+        snapshot.snapshots.oldest_seq = readers.first().copied();
+        snapshot
+    }
+
+    fn measure_operations(&self, snapshot: &mut MetricsSnapshot) {
+        let counters = &self.counters;
+        let operations = &mut snapshot.operations;
+        operations.puts = counters.puts.sum();
+        operations.gets = counters.gets.sum();
+        operations.get_hits = counters.get_hits.sum();
+        operations.deletes = counters.deletes.sum();
+        operations.batches = counters.batches.sum();
+        operations.batch_operations = counters.batch_operations.sum();
+        operations.iterators = counters.iterators.sum();
+        operations.entries_read = counters.entries_read.sum();
+        let write_path = &mut snapshot.write_path;
+        write_path.buffered_bytes = self.budget.used_bytes();
+        write_path.budget_bytes = self.budget.limit_bytes();
+        write_path.flushes = read(&counters.flushes);
+        write_path.flushed_bytes = read(&counters.flushed_bytes);
+        write_path.stall_count = read(&counters.stalls);
+        write_path.stall_micros = read(&counters.stall_micros);
+        snapshot.io.written_bytes = read(&counters.run_bytes) + counters.log_bytes.sum();
+        snapshot.io.quarantined_files = read(&counters.quarantined_files);
+    }
+
+    fn measure_segments(&self, snapshot: &mut MetricsSnapshot) {
+        let segments = &mut snapshot.segments;
+        let route = self.route.load_full();
+        segments.count = route.segments().len() as u64;
+        for segment in route.segments() {
+            let version: Arc<_> = segment.version().clone();
+            segments.main_runs += version.main.len() as u64;
+            segments.delta_runs += version.layers.iter().map(|layer| layer.runs.len() as u64).sum::<u64>();
+            segments.stored_bytes += version.main_bytes() + version.delta_bytes();
+        }
+        segments.runs = segments.main_runs + segments.delta_runs;
+        segments.entries_estimate = self.approximate_len();
+        segments.splits = read(&self.counters.splits);
+        segments.delta_merges = read(&self.counters.delta_merges);
+        segments.main_merges = read(&self.counters.main_merges);
+    }
+
+    fn measure_caches(&self, snapshot: &mut MetricsSnapshot) {
+        let registry = self.registry.statistics();
+        let chunks = self.registry.cache().statistics();
+        let cache = &mut snapshot.cache;
+        cache.hits = chunks.hits;
+        cache.misses = chunks.misses;
+        cache.bytes = chunks.bytes;
+        cache.budget_bytes = self.config.cache.chunk_bytes;
+        cache.loaded_bytes = registry.loaded_bytes;
+        cache.loaded_segments = registry.loaded_segments;
+        cache.evictions = chunks.evictions + registry.evictions;
+        snapshot.io.chunk_reads = chunks.misses;
+        let bloom = &mut snapshot.bloom;
+        bloom.requests = registry.filters.requests;
+        bloom.refused = registry.filters.refused;
+        bloom.positives = registry.filters.positives;
+        bloom.false_positives = registry.filters.false_positives;
+    }
+
+    fn measure_log(&self, snapshot: &mut MetricsSnapshot) {
+        let log = &mut snapshot.log;
+        log.mode = self.durability().name().to_owned();
+        (log.files, log.bytes) = self.logs.live_size();
+        log.appended_bytes = self.counters.log_bytes.sum();
+        log.appended_records = self.counters.log_records.sum();
+        log.syncs = read(&self.counters.log_syncs);
+        log.synced_seq = self.logs.synced_seq();
+        log.last_seq = self.publisher.visible();
+    }
+}

@@ -1,0 +1,105 @@
+//! Reading by key, and the points in history that readers read at.
+
+use std::sync::Arc;
+
+use super::core::Core;
+use crate::error::{Error, Result};
+use crate::run::{EntryKind, key_hash};
+use crate::segment::write_buffer::PinnedValue;
+use crate::segment::{Hit, search};
+use crate::run::ValueGuard;
+
+/// A point in history, listed while somebody reads at it (PROTOCOL C6).
+#[derive(Debug)]
+pub(crate) struct ReadPoint {
+    pub(crate) core: Arc<Core>,
+    pub(crate) seq: u64,
+}
+
+impl ReadPoint {
+    /// Now.
+    pub(crate) fn new(core: &Arc<Core>) -> Result<Arc<Self>> {
+        core.health.check_readable()?;
+        let seq = core.begin_reading();
+        Ok(Arc::new(Self { core: Arc::clone(core), seq }))
+    }
+}
+
+impl Drop for ReadPoint {
+    fn drop(&mut self) {
+        self.core.end_reading(self.seq);
+    }
+}
+
+/// A value where it was found, kept alive without a copy.
+#[derive(Debug)]
+pub(crate) enum Pinned {
+    Buffered(PinnedValue),
+    Stored(ValueGuard),
+}
+
+impl Pinned {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Buffered(value) => value.bytes(),
+            Self::Stored(value) => value,
+        }
+    }
+}
+
+impl Core {
+    /// Calls `found` with the value of `key` at `seq`, by default the newest.
+    ///
+    /// Takes no lock that all readers share, and allocates nothing on the way to a cached value.
+    #[inline]
+    pub(crate) fn get_with<R>(&self, key: &[u8], seq: Option<u64>, found: impl FnOnce(&[u8]) -> R) -> Result<Option<R>> {
+        self.lookup(key, seq, |hit, _, _| match hit {
+            Hit::Buffered(_, version) => Some(found(version.value)),
+            Hit::Stored(stored) => Some(found(&stored.value)),
+        })
+    }
+
+    /// The value of `key` at `seq`, pinned.
+    pub(crate) fn get_pinned(&self, key: &[u8], seq: Option<u64>) -> Result<Option<Pinned>> {
+        self.lookup(key, seq, |hit, hash, seq| match hit {
+            Hit::Buffered(buffer, _) => PinnedValue::find(buffer, key, hash, seq).map(Pinned::Buffered),
+            Hit::Stored(stored) => Some(Pinned::Stored(stored.value)),
+        })
+    }
+
+    #[inline]
+    fn lookup<R>(
+        &self,
+        key: &[u8],
+        seq: Option<u64>,
+        found: impl FnOnce(Hit<'_>, u64, u64) -> Option<R>,
+    ) -> Result<Option<R>> {
+        self.health.check_readable()?;
+        self.counters.gets.add(1);
+        let hash = key_hash(self.hash_seed, key);
+        let route = self.route.load();
+        let segment = route.find(key);
+        // First the version, then what is visible (PROTOCOL C5).
+        let version = segment.version();
+        let seq = seq.unwrap_or_else(|| self.publisher.visible());
+        segment.touch();
+        let Some(hit) = search(segment, &version, &self.registry, key, hash, seq)? else { return Ok(None) };
+        let kind = match &hit {
+            Hit::Buffered(_, version) => version.kind,
+            Hit::Stored(stored) => stored.kind,
+        };
+        match kind {
+            EntryKind::Put => {
+                self.counters.get_hits.add(1);
+                Ok(found(hit, hash, seq))
+            }
+            EntryKind::Delete => Ok(None),
+            other => Err(unknown_kind(other)),
+        }
+    }
+}
+
+/// An entry that this version never writes.
+pub(crate) fn unknown_kind(kind: EntryKind) -> Error {
+    Error::Unsupported { file: "a run".to_owned(), detail: format!("entries of kind {kind:?}") }
+}
