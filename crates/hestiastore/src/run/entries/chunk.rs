@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::sync::atomic::AtomicU8;
 
 use super::column::{Column, read_u16, read_u32, read_u64};
-use super::{FINGERPRINT_UNIT, HAS_KINDS, HEADER_BYTES};
+use super::{FINGERPRINT_UNIT, HAS_KINDS, HEADER_BYTES, equal, strip_prefix};
 use crate::bytes::Reader;
 use crate::run::EntryKind;
 use crate::run::cache::Charge;
@@ -167,16 +167,16 @@ impl EntryChunk {
     /// that they point out.
     #[inline]
     pub(crate) fn find(&self, key: &[u8], hash: u64, snapshot_seq: u64) -> Option<usize> {
-        let wanted = key.strip_prefix(self.prefix())?;
+        let wanted = strip_prefix(key, self.prefix())?;
         let first = self.find_key(wanted, hash as u8)?;
         if self.seq(first) <= snapshot_seq {
             return Some(first);
         }
         let versions = first + 1..self.len();
         let at = partition_point(versions, |i| {
-            self.seq(i) > snapshot_seq && self.suffix(i) == wanted
+            self.seq(i) > snapshot_seq && equal(self.suffix(i), wanted)
         });
-        (at < self.len() && self.suffix(at) == wanted).then_some(at)
+        (at < self.len() && equal(self.suffix(at), wanted)).then_some(at)
     }
 
     /// The number of entries before (key, seq) in the order of entries.
@@ -212,7 +212,7 @@ impl EntryChunk {
             while candidates != 0 {
                 let i = unit * FINGERPRINT_UNIT + candidates.trailing_zeros() as usize;
                 candidates &= candidates - 1;
-                if i < self.len() && self.suffix(i) == wanted {
+                if i < self.len() && equal(self.suffix(i), wanted) {
                     return Some(i);
                 }
             }
