@@ -123,7 +123,11 @@ impl BlockFileReader {
             None => Ok(()),
             Some(at) => {
                 let offset = (FILE_HEADER_BYTES + at) as u64;
-                Err(Error::corruption(&*self.name, offset, "expected zeros behind the file header"))
+                Err(Error::corruption(
+                    &*self.name,
+                    offset,
+                    "expected zeros behind the file header",
+                ))
             }
         }
     }
