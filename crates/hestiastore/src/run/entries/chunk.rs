@@ -4,10 +4,12 @@ use std::cmp::Ordering;
 use std::sync::atomic::AtomicU8;
 
 use super::column::{Column, read_u16, read_u32, read_u64};
-use super::{FINGERPRINT_UNIT, HAS_KINDS, HEADER_BYTES, equal, strip_prefix};
+use super::fingerprints::{UNITS_PER_MASK, matches};
+use super::{FINGERPRINT_UNIT, HAS_KINDS, HEADER_BYTES};
 use crate::bytes::Reader;
 use crate::run::EntryKind;
 use crate::run::cache::Charge;
+use crate::run::keys::{equal, strip_prefix};
 
 /// Why bytes with a fitting checksum are no chunk of entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -207,10 +209,13 @@ impl EntryChunk {
     fn find_key(&self, wanted: &[u8], fingerprint: u8) -> Option<usize> {
         let fingerprints = self.payload.get(HEADER_BYTES..self.prefix_at as usize)?;
         let (units, _) = fingerprints.as_chunks::<FINGERPRINT_UNIT>();
-        for (unit, bytes) in units.iter().enumerate() {
-            let mut candidates = matches(bytes, fingerprint);
+        for (group, units) in units.chunks(UNITS_PER_MASK).enumerate() {
+            let mut candidates = 0u64;
+            for (at, unit) in units.iter().enumerate() {
+                candidates |= u64::from(matches(unit, fingerprint)) << (at * FINGERPRINT_UNIT);
+            }
             while candidates != 0 {
-                let i = unit * FINGERPRINT_UNIT + candidates.trailing_zeros() as usize;
+                let i = group * u64::BITS as usize + candidates.trailing_zeros() as usize;
                 candidates &= candidates - 1;
                 if i < self.len() && equal(self.suffix(i), wanted) {
                     return Some(i);
@@ -219,16 +224,6 @@ impl EntryChunk {
         }
         None
     }
-}
-
-/// Bit i is set where byte i equals `wanted`. Compiles to a vector comparison.
-#[inline]
-fn matches(bytes: &[u8; FINGERPRINT_UNIT], wanted: u8) -> u32 {
-    let mut mask = 0u32;
-    for (i, &byte) in bytes.iter().enumerate() {
-        mask |= u32::from(byte == wanted) << i;
-    }
-    mask
 }
 
 /// The first number in the range for which the predicate does not hold.

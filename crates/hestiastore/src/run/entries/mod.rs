@@ -28,6 +28,7 @@
 mod builder;
 mod chunk;
 mod column;
+mod fingerprints;
 #[cfg(test)]
 mod tests;
 
@@ -38,27 +39,3 @@ const HEADER_BYTES: usize = 32;
 const HAS_KINDS: u8 = 1;
 /// Fingerprints are padded to whole vectors, so that a search needs no tail.
 const FINGERPRINT_UNIT: usize = 16;
-
-pub(crate) fn common_prefix(a: &[u8], b: &[u8]) -> usize {
-    a.iter().zip(b).take_while(|(x, y)| x == y).count()
-}
-
-/// Equality without a call: most keys are a few words long.
-#[inline]
-fn equal(a: &[u8], b: &[u8]) -> bool {
-    if a.len() != b.len() {
-        return false;
-    }
-    let (Some(a_last), Some(b_last)) = (a.last_chunk::<8>(), b.last_chunk::<8>()) else {
-        return a.iter().zip(b).all(|(x, y)| x == y);
-    };
-    let (a_words, b_words) = (a.as_chunks::<8>().0, b.as_chunks::<8>().0);
-    a_words.iter().zip(b_words).all(|(x, y)| x == y) && a_last == b_last
-}
-
-/// What follows `prefix` in `key`.
-#[inline]
-fn strip_prefix<'a>(key: &'a [u8], prefix: &[u8]) -> Option<&'a [u8]> {
-    let (head, rest) = key.split_at_checked(prefix.len())?;
-    equal(head, prefix).then_some(rest)
-}

@@ -1,11 +1,14 @@
 use super::*;
 use crate::chunk::{ChunkPosition, WrittenChunk};
 
-fn index(chunks: &[(Option<&[u8]>, &[u8], u64)]) -> SparseIndex {
+/// Last key of the chunk before, first key, first seq.
+type Chunk<'a> = (Option<&'a [u8]>, &'a [u8], u64);
+
+fn index(chunks: &[Chunk<'_>]) -> SparseIndex {
     SparseIndex::parse(&encode(chunks)).unwrap()
 }
 
-fn encode(chunks: &[(Option<&[u8]>, &[u8], u64)]) -> Vec<u8> {
+fn encode(chunks: &[Chunk<'_>]) -> Vec<u8> {
     let mut builder = SparseIndexBuilder::default();
     for (i, (last_before, first, seq)) in chunks.iter().enumerate() {
         let position = ChunkPosition(i as u64 * 10);
@@ -19,7 +22,7 @@ fn encode(chunks: &[(Option<&[u8]>, &[u8], u64)]) -> Vec<u8> {
     builder.encode()
 }
 
-const THREE: &[(Option<&[u8]>, &[u8], u64)] = &[
+const THREE: &[Chunk<'_>] = &[
     (None, b"user1", 9),
     (Some(b"user13"), b"user2777", 5),
     (Some(b"user2777"), b"user2777", 3),
