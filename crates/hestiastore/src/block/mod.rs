@@ -16,6 +16,6 @@ mod reader;
 mod tests;
 mod writer;
 
-pub(crate) use layout::{BLOCK_HEADER_BYTES, BlockLayout, HEADER_PAGE_BYTES};
+pub(crate) use layout::{BlockLayout, HEADER_PAGE_BYTES};
 pub(crate) use reader::{BlockFileReader, read_exactly};
 pub(crate) use writer::BlockFileWriter;

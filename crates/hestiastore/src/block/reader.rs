@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::layout::{BLOCK_HEADER_BYTES, BlockLayout, open_block};
+use super::layout::{BLOCK_HEADER_BYTES, BlockLayout, HEADER_PAGE_BYTES, open_block};
 use crate::directory::File;
 use crate::error::{Error, Result};
+use crate::file_header::FILE_HEADER_BYTES;
 
 /// Reads a data block file. Shared by all readers; holds no buffer.
 #[derive(Debug)]
@@ -112,6 +113,23 @@ impl BlockFileReader {
         close_gaps(out, 0, self.layout.payload_bytes());
         out.truncate(payload_bytes);
         Ok(())
+    }
+
+    /// Checks that the header page holds nothing behind the header.
+    pub(crate) fn check_header_page(&self) -> Result<()> {
+        let mut rest = [0u8; HEADER_PAGE_BYTES as usize - FILE_HEADER_BYTES];
+        read_exactly(&*self.file, &self.name, FILE_HEADER_BYTES as u64, &mut rest)?;
+        match rest.iter().position(|&byte| byte != 0) {
+            None => Ok(()),
+            Some(at) => {
+                let offset = (FILE_HEADER_BYTES + at) as u64;
+                Err(Error::corruption(
+                    &*self.name,
+                    offset,
+                    "expected zeros behind the file header",
+                ))
+            }
+        }
     }
 
     /// The blocks that a payload range lies in: the first and how many.

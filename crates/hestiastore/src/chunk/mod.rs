@@ -14,7 +14,7 @@ mod reader;
 mod tests;
 mod writer;
 
-pub(crate) use filter::{FilterPipeline, FilterScratch};
-pub(crate) use header::{CHUNK_HEADER_BYTES, ChunkHeader, ChunkPosition, ChunkType, cells};
+pub(crate) use filter::FilterPipeline;
+pub(crate) use header::{CHUNK_HEADER_BYTES, ChunkPosition, ChunkType, cells};
 pub(crate) use reader::{ChunkReader, ExpectedChunk, StoredChunk};
 pub(crate) use writer::{ChunkWriter, WrittenChunk};

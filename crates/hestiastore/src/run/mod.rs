@@ -18,6 +18,7 @@ mod cursor;
 mod entries;
 mod footer;
 mod get;
+mod keys;
 mod open;
 mod properties;
 mod read_ahead;

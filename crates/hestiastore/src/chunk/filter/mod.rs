@@ -8,7 +8,6 @@
 mod lz4;
 mod pipeline;
 
-pub(crate) use lz4::Lz4Table;
 pub(crate) use pipeline::{FilterPipeline, FilterScratch, Section};
 
 /// The filters that have a number. A number is never given to another filter.

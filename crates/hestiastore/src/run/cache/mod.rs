@@ -75,9 +75,8 @@ struct Registry {
 
 impl ChunkCache {
     pub(crate) fn new(budget_bytes: u64) -> Arc<Self> {
-        const SMALLEST_CHUNK_BYTES: u64 = 4096;
-        let places =
-            (budget_bytes / SMALLEST_CHUNK_BYTES / SHARDS as u64).clamp(64, 1 << 24) as usize;
+        const SMALL_CHUNK_BYTES: u64 = 2048;
+        let places = (budget_bytes / SMALL_CHUNK_BYTES / SHARDS as u64).clamp(64, 1 << 24) as usize;
         Arc::new(Self {
             budget_bytes: AtomicU64::new(budget_bytes),
             alive_bytes: Arc::default(),
@@ -184,10 +183,12 @@ impl ChunkCache {
 
     /// Empties the slot. Returns the bytes that it held.
     fn evict(&self, victim: Ticket) -> u64 {
-        let evictions = self.evictions.fetch_add(1, Ordering::Relaxed);
-        victim
-            .slots
-            .empty(victim.at as usize, self.epoch(evictions))
+        let epoch = self.epoch(self.evictions.load(Ordering::Relaxed));
+        let bytes = victim.slots.empty(victim.at as usize, epoch);
+        // A ticket of a closed run finds its slot empty.
+        self.evictions
+            .fetch_add(u64::from(bytes != 0), Ordering::Relaxed);
+        bytes
     }
 
     /// Counts on after about as many evictions as the cache holds chunks; never 0.

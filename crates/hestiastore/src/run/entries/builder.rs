@@ -1,8 +1,9 @@
 //! Gathers entries and lays them out as a chunk's payload.
 
 use super::column::{offset_width, put_offset};
-use super::{FINGERPRINT_UNIT, HAS_KINDS, HEADER_BYTES, common_prefix};
+use super::{FINGERPRINT_UNIT, HAS_KINDS, HEADER_BYTES};
 use crate::run::EntryKind;
+use crate::run::keys::common_prefix;
 
 /// Entries of the chunk being filled. The caller guarantees their order.
 #[derive(Debug, Default)]

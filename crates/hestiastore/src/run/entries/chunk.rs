@@ -4,10 +4,12 @@ use std::cmp::Ordering;
 use std::sync::atomic::AtomicU8;
 
 use super::column::{Column, read_u16, read_u32, read_u64};
+use super::fingerprints::{UNITS_PER_MASK, matches};
 use super::{FINGERPRINT_UNIT, HAS_KINDS, HEADER_BYTES};
 use crate::bytes::Reader;
 use crate::run::EntryKind;
 use crate::run::cache::Charge;
+use crate::run::keys::{equal, strip_prefix};
 
 /// Why bytes with a fitting checksum are no chunk of entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -167,16 +169,16 @@ impl EntryChunk {
     /// that they point out.
     #[inline]
     pub(crate) fn find(&self, key: &[u8], hash: u64, snapshot_seq: u64) -> Option<usize> {
-        let wanted = key.strip_prefix(self.prefix())?;
+        let wanted = strip_prefix(key, self.prefix())?;
         let first = self.find_key(wanted, hash as u8)?;
         if self.seq(first) <= snapshot_seq {
             return Some(first);
         }
         let versions = first + 1..self.len();
         let at = partition_point(versions, |i| {
-            self.seq(i) > snapshot_seq && self.suffix(i) == wanted
+            self.seq(i) > snapshot_seq && equal(self.suffix(i), wanted)
         });
-        (at < self.len() && self.suffix(at) == wanted).then_some(at)
+        (at < self.len() && equal(self.suffix(at), wanted)).then_some(at)
     }
 
     /// The number of entries before (key, seq) in the order of entries.
@@ -207,28 +209,21 @@ impl EntryChunk {
     fn find_key(&self, wanted: &[u8], fingerprint: u8) -> Option<usize> {
         let fingerprints = self.payload.get(HEADER_BYTES..self.prefix_at as usize)?;
         let (units, _) = fingerprints.as_chunks::<FINGERPRINT_UNIT>();
-        for (unit, bytes) in units.iter().enumerate() {
-            let mut candidates = matches(bytes, fingerprint);
+        for (group, units) in units.chunks(UNITS_PER_MASK).enumerate() {
+            let mut candidates = 0u64;
+            for (at, unit) in units.iter().enumerate() {
+                candidates |= u64::from(matches(unit, fingerprint)) << (at * FINGERPRINT_UNIT);
+            }
             while candidates != 0 {
-                let i = unit * FINGERPRINT_UNIT + candidates.trailing_zeros() as usize;
+                let i = group * u64::BITS as usize + candidates.trailing_zeros() as usize;
                 candidates &= candidates - 1;
-                if i < self.len() && self.suffix(i) == wanted {
+                if i < self.len() && equal(self.suffix(i), wanted) {
                     return Some(i);
                 }
             }
         }
         None
     }
-}
-
-/// Bit i is set where byte i equals `wanted`. Compiles to a vector comparison.
-#[inline]
-fn matches(bytes: &[u8; FINGERPRINT_UNIT], wanted: u8) -> u32 {
-    let mut mask = 0u32;
-    for (i, &byte) in bytes.iter().enumerate() {
-        mask |= u32::from(byte == wanted) << i;
-    }
-    mask
 }
 
 /// The first number in the range for which the predicate does not hold.

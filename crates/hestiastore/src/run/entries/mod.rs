@@ -28,6 +28,7 @@
 mod builder;
 mod chunk;
 mod column;
+mod fingerprints;
 #[cfg(test)]
 mod tests;
 
@@ -38,7 +39,3 @@ const HEADER_BYTES: usize = 32;
 const HAS_KINDS: u8 = 1;
 /// Fingerprints are padded to whole vectors, so that a search needs no tail.
 const FINGERPRINT_UNIT: usize = 16;
-
-pub(crate) fn common_prefix(a: &[u8], b: &[u8]) -> usize {
-    a.iter().zip(b).take_while(|(x, y)| x == y).count()
-}

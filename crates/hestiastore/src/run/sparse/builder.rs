@@ -2,7 +2,7 @@
 
 use super::{HAS_SEQS, NEW_KEY};
 use crate::chunk::WrittenChunk;
-use crate::run::entries::common_prefix;
+use crate::run::keys::common_prefix;
 
 #[derive(Debug, Default)]
 pub(crate) struct SparseIndexBuilder {

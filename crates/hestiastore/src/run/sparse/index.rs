@@ -6,6 +6,7 @@ use super::heads::{Heads, head_of};
 use super::{HAS_SEQS, HEADER_BYTES, NEW_KEY};
 use crate::bytes::{Reader, Short};
 use crate::chunk::ChunkPosition;
+use crate::run::keys::strip_prefix;
 
 /// Where an entry chunk lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,7 +124,7 @@ impl SparseIndex {
     /// `None`: before all chunks.
     #[inline]
     pub(crate) fn find(&self, key: &[u8], seq: u64) -> Option<usize> {
-        let Some(wanted) = key.strip_prefix(&*self.prefix) else {
+        let Some(wanted) = strip_prefix(key, &self.prefix) else {
             return if key < &*self.prefix {
                 None
             } else {

@@ -28,7 +28,7 @@ mod index;
 mod tests;
 
 pub(crate) use builder::SparseIndexBuilder;
-pub(crate) use index::{IndexedChunk, SparseIndex};
+pub(crate) use index::SparseIndex;
 
 const HEADER_BYTES: usize = 16;
 const HAS_SEQS: u32 = 1;
