@@ -37,12 +37,7 @@ pub struct Environment {
 
 impl Default for Environment {
     fn default() -> Self {
-        Self {
-            clock: Arc::new(SystemClock {
-                start: Instant::now(),
-            }),
-            random: Arc::new(SystemRandom),
-        }
+        Self { clock: Arc::new(SystemClock { start: Instant::now() }), random: Arc::new(SystemRandom) }
     }
 }
 
@@ -63,9 +58,7 @@ struct SystemClock {
 
 impl Clock for SystemClock {
     fn wall_micros(&self) -> u64 {
-        SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_micros() as u64)
+        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64)
     }
 
     fn monotonic_micros(&self) -> u64 {
@@ -93,9 +86,7 @@ impl RandomSource for SystemRandom {
     fn next_u64(&self) -> u64 {
         // The system's source fails only where there is none; the time is then the best there is.
         getrandom::u64().unwrap_or_else(|_| {
-            SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .map_or(0, |since| since.as_nanos() as u64)
+            SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
         })
     }
 }

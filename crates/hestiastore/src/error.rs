@@ -156,23 +156,11 @@ pub enum Error {
 impl Error {
     /// An I/O error with its file and operation.
     pub(crate) fn io(operation: &'static str, file: impl Into<String>, source: io::Error) -> Self {
-        Error::Io {
-            operation,
-            file: file.into(),
-            source: Arc::new(source),
-        }
+        Error::Io { operation, file: file.into(), source: Arc::new(source) }
     }
 
     /// Damage found in a file.
-    pub(crate) fn corruption(
-        file: impl Into<String>,
-        offset: u64,
-        detail: impl Into<String>,
-    ) -> Self {
-        Error::Corruption {
-            file: file.into(),
-            offset,
-            detail: detail.into(),
-        }
+    pub(crate) fn corruption(file: impl Into<String>, offset: u64, detail: impl Into<String>) -> Self {
+        Error::Corruption { file: file.into(), offset, detail: detail.into() }
     }
 }

@@ -44,16 +44,10 @@ impl FileHeader {
     /// [`FileHeader::require`].
     pub(crate) fn decode(bytes: &[u8], expected_magic: [u8; 8], file: &str) -> Result<Self> {
         let short = |_| {
-            let detail = format!(
-                "a file header takes {FILE_HEADER_BYTES} bytes, found {}",
-                bytes.len()
-            );
+            let detail = format!("a file header takes {FILE_HEADER_BYTES} bytes, found {}", bytes.len());
             Error::corruption(file, 0, detail)
         };
-        let (body, crc) = bytes
-            .split_at_checked(CRC_AT)
-            .ok_or(crate::bytes::Short)
-            .map_err(short)?;
+        let (body, crc) = bytes.split_at_checked(CRC_AT).ok_or(crate::bytes::Short).map_err(short)?;
         let stored_crc = Reader::new(crc).u32().map_err(short)?;
         let mut reader = Reader::new(body);
         let magic = reader.take(8).map_err(short)?;
@@ -75,37 +69,16 @@ impl FileHeader {
             let index_uuid = u128::from(reader.u64()?) << 64 | u128::from(reader.u64()?);
             let file_uid = reader.u64()?;
             let magic = expected_magic;
-            Ok(Self {
-                magic,
-                version,
-                compatible,
-                incompatible,
-                index_uuid,
-                file_uid,
-                parameter,
-            })
+            Ok(Self { magic, version, compatible, incompatible, index_uuid, file_uid, parameter })
         };
         read().map_err(short)
     }
 
     /// Refuses a later version and incompatible features beyond `known_incompatible`.
-    pub(crate) fn require(
-        &self,
-        newest_version: u16,
-        known_incompatible: u32,
-        file: &str,
-    ) -> Result<()> {
-        let refuse = |detail| {
-            Err(Error::Unsupported {
-                file: file.into(),
-                detail,
-            })
-        };
+    pub(crate) fn require(&self, newest_version: u16, known_incompatible: u32, file: &str) -> Result<()> {
+        let refuse = |detail| Err(Error::Unsupported { file: file.into(), detail });
         if self.version == 0 || self.version > newest_version {
-            return refuse(format!(
-                "version {}; known are 1 to {newest_version}",
-                self.version
-            ));
+            return refuse(format!("version {}; known are 1 to {newest_version}", self.version));
         }
         let unknown = self.incompatible & !known_incompatible;
         if unknown != 0 {
@@ -146,10 +119,7 @@ mod tests {
         let encoded = example().encode();
         assert_eq!(hex(&encoded[..60]), expected);
         assert_eq!(encoded[60..], crc32fast::hash(&encoded[..60]).to_be_bytes());
-        assert_eq!(
-            FileHeader::decode(&encoded, *b"HSTRUN\r\n", "f").unwrap(),
-            example()
-        );
+        assert_eq!(FileHeader::decode(&encoded, *b"HSTRUN\r\n", "f").unwrap(), example());
     }
 
     #[test]
@@ -159,10 +129,7 @@ mod tests {
             let mut damaged = encoded;
             damaged[bit / 8] ^= 1 << (bit % 8);
             let error = FileHeader::decode(&damaged, *b"HSTRUN\r\n", "f").unwrap_err();
-            assert!(
-                matches!(error, Error::Corruption { .. }),
-                "bit {bit}: {error}"
-            );
+            assert!(matches!(error, Error::Corruption { .. }), "bit {bit}: {error}");
         }
         for length in 0..encoded.len() {
             assert!(FileHeader::decode(&encoded[..length], *b"HSTRUN\r\n", "f").is_err());
@@ -173,17 +140,8 @@ mod tests {
     fn f1_unknown_versions_and_features_are_refused() {
         let header = example();
         header.require(1, 1, "f").unwrap();
-        assert!(matches!(
-            header.require(1, 0, "f"),
-            Err(Error::Unsupported { .. })
-        ));
-        let later = FileHeader {
-            version: 2,
-            ..example()
-        };
-        assert!(matches!(
-            later.require(1, 1, "f"),
-            Err(Error::Unsupported { .. })
-        ));
+        assert!(matches!(header.require(1, 0, "f"), Err(Error::Unsupported { .. })));
+        let later = FileHeader { version: 2, ..example() };
+        assert!(matches!(later.require(1, 1, "f"), Err(Error::Unsupported { .. })));
     }
 }

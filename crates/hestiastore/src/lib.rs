@@ -23,6 +23,6 @@ mod wal;
 
 pub use error::{Error, Result};
 pub use index::{
-    CheckReport, Cursor, IndexBuilder, IndexState, Iter, MAX_KEY_BYTES, MAX_VALUE_BYTES, SegmentIndex, Snapshot, ValueRef,
-    WriteBatch,
+    CheckReport, Cursor, IndexBuilder, IndexState, Iter, MAX_KEY_BYTES, MAX_VALUE_BYTES, SegmentIndex,
+    Snapshot, ValueRef, WriteBatch,
 };

@@ -30,7 +30,8 @@ fn what_is_put_is_there_after_reopening() -> hestiastore::Result<()> {
 
     let index = SegmentIndex::<u64, String>::builder(folder.path().join("a")).open()?;
     assert_eq!(index.get(7u64)?.as_deref(), Some("value 7"));
-    let keys: Vec<u64> = index.range(990u64..)?.rev().map(|entry| entry.map(|(key, _)| key)).collect::<Result<_, _>>()?;
+    let keys: Vec<u64> =
+        index.range(990u64..)?.rev().map(|entry| entry.map(|(key, _)| key)).collect::<Result<_, _>>()?;
     assert_eq!(keys, (990..1000).rev().collect::<Vec<_>>());
     Ok(())
 }

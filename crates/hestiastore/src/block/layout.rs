@@ -79,21 +79,15 @@ pub(crate) fn open_block<'a>(
     let Some((header, payload)) = block.split_first_chunk::<BLOCK_HEADER_BYTES>() else {
         return damaged(format!("block {number} has only {} bytes", block.len()));
     };
-    let field = |at: usize| {
-        u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
-    };
+    let field = |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
     if header[..4] != BLOCK_MAGIC {
         let found = &header[..4];
-        return damaged(format!(
-            "expected the block magic {BLOCK_MAGIC:02x?}, found {found:02x?}"
-        ));
+        return damaged(format!("expected the block magic {BLOCK_MAGIC:02x?}, found {found:02x?}"));
     }
     let crc = block_crc(uid, number, &block[CHECKED_FROM..]);
     if crc != field(4) {
         let stored = field(4);
-        return damaged(format!(
-            "expected CRC {stored:08x} of block {number}, found {crc:08x}"
-        ));
+        return damaged(format!("expected CRC {stored:08x} of block {number}, found {crc:08x}"));
     }
     if field(12) != uid as u32 {
         return damaged(format!("block {number} carries another file's identity"));

@@ -30,10 +30,7 @@ impl MemoryFiles {
     }
 
     pub(crate) fn set_content(&self, name: &str, content: Vec<u8>) {
-        let file = MemoryFile {
-            content: RwLock::new(content),
-            reads: AtomicUsize::new(0),
-        };
+        let file = MemoryFile { content: RwLock::new(content), reads: AtomicUsize::new(0) };
         self.files.lock().insert(name.into(), Arc::new(file));
     }
 
@@ -56,12 +53,7 @@ impl Directory for MemoryFiles {
     }
 
     fn open(&self, name: &str, _mode: OpenMode) -> io::Result<Arc<dyn File>> {
-        let file = self
-            .files
-            .lock()
-            .get(name)
-            .cloned()
-            .ok_or(io::ErrorKind::NotFound)?;
+        let file = self.files.lock().get(name).cloned().ok_or(io::ErrorKind::NotFound)?;
         Ok(file)
     }
 
@@ -73,11 +65,7 @@ impl Directory for MemoryFiles {
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        self.files
-            .lock()
-            .remove(name)
-            .map(|_| ())
-            .ok_or(io::ErrorKind::NotFound.into())
+        self.files.lock().remove(name).map(|_| ()).ok_or(io::ErrorKind::NotFound.into())
     }
 
     fn list(&self) -> io::Result<Vec<String>> {

@@ -25,13 +25,7 @@ impl BlockFileReader {
         uid: u64,
         blocks: u64,
     ) -> Self {
-        Self {
-            file,
-            name,
-            layout,
-            uid,
-            blocks,
-        }
+        Self { file, name, layout, uid, blocks }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -48,8 +42,7 @@ impl BlockFileReader {
 
     /// Payload bytes of all blocks, as if the last were full.
     pub(crate) fn payload_bytes(&self) -> u64 {
-        self.blocks
-            .saturating_mul(self.layout.payload_bytes() as u64)
+        self.blocks.saturating_mul(self.layout.payload_bytes() as u64)
     }
 
     /// The file offset of a payload position.
@@ -60,12 +53,7 @@ impl BlockFileReader {
 
     /// Reads a payload range with one read of exactly the file range that covers it. Blocks are not
     /// checked: what is read must carry a checksum of its own.
-    pub(crate) fn read_payload(
-        &self,
-        position: u64,
-        length: usize,
-        out: &mut Vec<u8>,
-    ) -> Result<()> {
+    pub(crate) fn read_payload(&self, position: u64, length: usize, out: &mut Vec<u8>) -> Result<()> {
         out.clear();
         if length == 0 {
             return Ok(());
@@ -75,11 +63,7 @@ impl BlockFileReader {
         out.resize((end - start) as usize, 0);
         read_exactly(&*self.file, &self.name, start, out)?;
         let (_, within) = self.layout.locate(position);
-        close_gaps(
-            out,
-            self.layout.payload_bytes() - within,
-            self.layout.payload_bytes(),
-        );
+        close_gaps(out, self.layout.payload_bytes() - within, self.layout.payload_bytes());
         Ok(())
     }
 
@@ -88,10 +72,7 @@ impl BlockFileReader {
         out.clear();
         let offset = self.layout.block_offset(first);
         if first.checked_add(count).is_none_or(|end| end > self.blocks) {
-            let detail = format!(
-                "blocks {first} and on ({count}) wanted, the file has {}",
-                self.blocks
-            );
+            let detail = format!("blocks {first} and on ({count}) wanted, the file has {}", self.blocks);
             return Err(Error::corruption(&*self.name, offset, detail));
         }
         let block_bytes = self.layout.block_bytes();
@@ -102,10 +83,7 @@ impl BlockFileReader {
             let at = self.layout.block_offset(number);
             let data = open_block(block, self.uid, number, &self.name, at)?;
             if data.len() != self.layout.payload_bytes() && number + 1 != self.blocks {
-                let detail = format!(
-                    "block {number} is not the last, but holds only {} bytes",
-                    data.len()
-                );
+                let detail = format!("block {number} is not the last, but holds only {} bytes", data.len());
                 return Err(Error::corruption(&*self.name, at, detail));
             }
             payload_bytes += data.len();
@@ -123,11 +101,7 @@ impl BlockFileReader {
             None => Ok(()),
             Some(at) => {
                 let offset = (FILE_HEADER_BYTES + at) as u64;
-                Err(Error::corruption(
-                    &*self.name,
-                    offset,
-                    "expected zeros behind the file header",
-                ))
+                Err(Error::corruption(&*self.name, offset, "expected zeros behind the file header"))
             }
         }
     }
@@ -146,16 +120,13 @@ impl BlockFileReader {
     }
 
     fn last_position(&self, position: u64, length: usize) -> Result<u64> {
-        position
-            .checked_add(length as u64 - 1)
-            .filter(|&last| last < self.payload_bytes())
-            .ok_or_else(|| {
-                let detail = format!(
-                    "{length} bytes wanted at payload position {position}, the file holds {}",
-                    self.payload_bytes()
-                );
-                Error::corruption(&*self.name, 0, detail)
-            })
+        position.checked_add(length as u64 - 1).filter(|&last| last < self.payload_bytes()).ok_or_else(|| {
+            let detail = format!(
+                "{length} bytes wanted at payload position {position}, the file holds {}",
+                self.payload_bytes()
+            );
+            Error::corruption(&*self.name, 0, detail)
+        })
     }
 }
 
@@ -173,15 +144,8 @@ fn close_gaps(raw: &mut Vec<u8>, first: usize, payload_bytes: usize) {
 }
 
 /// Fills `buffer` from the file, or says that the file is too short.
-pub(crate) fn read_exactly(
-    file: &dyn File,
-    name: &str,
-    offset: u64,
-    buffer: &mut [u8],
-) -> Result<()> {
-    let count = file
-        .read_at(offset, buffer)
-        .map_err(|source| Error::io("read", name, source))?;
+pub(crate) fn read_exactly(file: &dyn File, name: &str, offset: u64, buffer: &mut [u8]) -> Result<()> {
+    let count = file.read_at(offset, buffer).map_err(|source| Error::io("read", name, source))?;
     if count < buffer.len() {
         let detail = format!("expected {} bytes, found {count}", buffer.len());
         return Err(Error::corruption(name, offset, detail));

@@ -27,9 +27,7 @@ fn write(payload: &[u8], piece: usize, buffer_bytes: usize) -> Arc<MemoryFiles> 
         writer.append(bytes).unwrap();
     }
     assert_eq!(writer.position(), payload.len() as u64);
-    let length = writer
-        .finish(|length| length.to_be_bytes().to_vec(), 8)
-        .unwrap();
+    let length = writer.finish(|length| length.to_be_bytes().to_vec(), 8).unwrap();
     let content = files.content("f");
     assert_eq!(content.len() as u64, length);
     assert_eq!(content[content.len() - 8..], length.to_be_bytes());
@@ -39,13 +37,7 @@ fn write(payload: &[u8], piece: usize, buffer_bytes: usize) -> Arc<MemoryFiles> 
 fn open(files: &MemoryFiles, uid: u64) -> BlockFileReader {
     let file = files.open("f", OpenMode::Read).unwrap();
     let blocks = (file.len().unwrap() - HEADER_PAGE_BYTES) / 4096;
-    BlockFileReader::new(
-        file,
-        "f".into(),
-        BlockLayout::new(4096).unwrap(),
-        uid,
-        blocks,
-    )
+    BlockFileReader::new(file, "f".into(), BlockLayout::new(4096).unwrap(), uid, blocks)
 }
 
 fn payload(length: usize) -> Vec<u8> {
@@ -54,9 +46,7 @@ fn payload(length: usize) -> Vec<u8> {
 
 #[test]
 fn f2_every_range_reads_back() {
-    for (length, piece, buffer_bytes) in
-        [(20_000, 999, 1024), (4080 * 3, 4080, 1 << 20), (1, 1, 1024)]
-    {
+    for (length, piece, buffer_bytes) in [(20_000, 999, 1024), (4080 * 3, 4080, 1 << 20), (1, 1, 1024)] {
         let payload = payload(length);
         let files = write(&payload, piece, buffer_bytes);
         let reader = open(&files, UID);
@@ -64,16 +54,12 @@ fn f2_every_range_reads_back() {
         for start in (0..length).step_by(611) {
             for end in [start, start + 1, start + 16, start + 4081, length] {
                 if (start..=length).contains(&end) {
-                    reader
-                        .read_payload(start as u64, end - start, &mut out)
-                        .unwrap();
+                    reader.read_payload(start as u64, end - start, &mut out).unwrap();
                     assert_eq!(out, payload[start..end]);
                 }
             }
         }
-        reader
-            .read_checked(0, reader.block_count(), &mut out)
-            .unwrap();
+        reader.read_checked(0, reader.block_count(), &mut out).unwrap();
         assert_eq!(out, payload);
     }
 }
@@ -107,11 +93,7 @@ fn f2_every_flipped_bit_of_a_block_is_found() {
         assert!(reader.read_checked(0, 2, &mut out).is_err(), "byte {at}");
     }
     files.set_content("f", content);
-    assert!(
-        open(&files, UID ^ 1 << 40)
-            .read_checked(0, 1, &mut out)
-            .is_err()
-    );
+    assert!(open(&files, UID ^ 1 << 40).read_checked(0, 1, &mut out).is_err());
 }
 
 #[test]
@@ -119,13 +101,7 @@ fn f2_ranges_beyond_the_file_allocate_nothing() {
     let files = write(&payload(100), 100, 1024);
     let reader = open(&files, UID);
     let mut out = Vec::new();
-    for (position, length) in [
-        (0, 4081),
-        (0, usize::MAX),
-        (u64::MAX, 1),
-        (u64::MAX, usize::MAX),
-        (4080, 1),
-    ] {
+    for (position, length) in [(0, 4081), (0, usize::MAX), (u64::MAX, 1), (u64::MAX, usize::MAX), (4080, 1)] {
         assert!(reader.read_payload(position, length, &mut out).is_err());
         assert!(reader.blocks_of(position, length).is_err());
     }

@@ -88,11 +88,7 @@ impl BlockFileWriter {
 
     /// Closes the last block, puts `trailer` behind it, and makes the content durable. Returns the file's
     /// length; `trailer` is asked for with that length known.
-    pub(crate) fn finish(
-        mut self,
-        trailer: impl FnOnce(u64) -> Vec<u8>,
-        trailer_bytes: u64,
-    ) -> Result<u64> {
+    pub(crate) fn finish(mut self, trailer: impl FnOnce(u64) -> Vec<u8>, trailer_bytes: u64) -> Result<u64> {
         let filled = self.block_filled();
         if filled == 0 {
             self.buffer.truncate(self.block_start);
@@ -104,9 +100,7 @@ impl BlockFileWriter {
         let length = self.buffer_offset + self.buffer.len() as u64 + trailer_bytes;
         self.buffer.extend_from_slice(&trailer(length));
         self.flush()?;
-        self.file
-            .sync()
-            .map_err(|source| Error::io("sync", self.name.as_str(), source))?;
+        self.file.sync().map_err(|source| Error::io("sync", self.name.as_str(), source))?;
         Ok(length)
     }
 

@@ -82,13 +82,7 @@ impl ChunkHeader {
         stored: &[u8],
     ) -> Self {
         let stored_bytes = stored.len() as u32;
-        let mut header = Self {
-            chunk_type,
-            applied,
-            crc: 0,
-            stored_bytes,
-            decoded_bytes,
-        };
+        let mut header = Self { chunk_type, applied, crc: 0, stored_bytes, decoded_bytes };
         header.crc = header.compute_crc(uid, position, stored);
         header
     }
@@ -104,9 +98,7 @@ impl ChunkHeader {
 
     /// Reads the fields; the CRC is not checked here.
     pub(crate) fn decode(bytes: &[u8; CHUNK_HEADER_BYTES]) -> Result<Self, String> {
-        let field = |at: usize| {
-            u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
-        };
+        let field = |at: usize| u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
         let chunk_type = ChunkType::ALL
             .into_iter()
             .find(|candidate| candidate.tag() == bytes[..3])

@@ -79,8 +79,7 @@ impl ChunkReader {
     fn read_raw(&self, expected: ExpectedChunk) -> Result<Vec<u8>> {
         let mut raw = Vec::new();
         let length = expected.stored_bytes as usize + CHUNK_HEADER_BYTES;
-        self.blocks
-            .read_payload(expected.position.payload_position(), length, &mut raw)?;
+        self.blocks.read_payload(expected.position.payload_position(), length, &mut raw)?;
         Ok(raw)
     }
 
@@ -89,11 +88,8 @@ impl ChunkReader {
         let Some((header, stored)) = raw.split_first_chunk::<CHUNK_HEADER_BYTES>() else {
             return Err(self.damaged(position, format!("a chunk of {} bytes", raw.len())));
         };
-        let header =
-            ChunkHeader::decode(header).map_err(|detail| self.damaged(position, detail))?;
-        if header.stored_bytes != expected.stored_bytes
-            || stored.len() != expected.stored_bytes as usize
-        {
+        let header = ChunkHeader::decode(header).map_err(|detail| self.damaged(position, detail))?;
+        if header.stored_bytes != expected.stored_bytes || stored.len() != expected.stored_bytes as usize {
             let detail = format!(
                 "expected a chunk of {} stored bytes, its header states {}",
                 expected.stored_bytes, header.stored_bytes
@@ -101,18 +97,10 @@ impl ChunkReader {
             return Err(self.damaged(position, detail));
         }
         let offset = self.blocks.file_offset(position.payload_position());
-        header.check_crc(
-            self.blocks.uid(),
-            position,
-            stored,
-            self.blocks.name(),
-            offset,
-        )?;
+        header.check_crc(self.blocks.uid(), position, stored, self.blocks.name(), offset)?;
         if header.chunk_type != expected.chunk_type {
-            let detail = format!(
-                "expected a chunk of {:?}, found {:?}",
-                expected.chunk_type, header.chunk_type
-            );
+            let detail =
+                format!("expected a chunk of {:?}, found {:?}", expected.chunk_type, header.chunk_type);
             return Err(self.damaged(position, detail));
         }
         if header.decoded_bytes > expected.max_decoded_bytes {
@@ -122,9 +110,7 @@ impl ChunkReader {
             );
             return Err(self.damaged(position, detail));
         }
-        self.pipeline
-            .check_applied(header.applied)
-            .map_err(|detail| self.damaged(position, detail))?;
+        self.pipeline.check_applied(header.applied).map_err(|detail| self.damaged(position, detail))?;
         Ok((header, stored))
     }
 }

@@ -29,10 +29,7 @@ fn reader(files: &MemoryFiles, pipeline: &FilterPipeline) -> ChunkReader {
     let file = files.open("f", OpenMode::Read).unwrap();
     let blocks = (file.len().unwrap() - HEADER_PAGE_BYTES) / 4096;
     let layout = BlockLayout::new(4096).unwrap();
-    ChunkReader::new(
-        BlockFileReader::new(file, "f".into(), layout, UID, blocks),
-        pipeline.clone(),
-    )
+    ChunkReader::new(BlockFileReader::new(file, "f".into(), layout, UID, blocks), pipeline.clone())
 }
 
 fn expected(chunk: WrittenChunk) -> ExpectedChunk {
@@ -56,17 +53,9 @@ fn noise(length: usize) -> Vec<u8> {
 }
 
 fn pipelines() -> Vec<FilterPipeline> {
-    let lists: [&[&str]; 5] = [
-        &[],
-        &["lz4"],
-        &["pass-through", "lz4"],
-        &["lz4", "crc32", "magic-number"],
-        &["pass-through"],
-    ];
-    lists
-        .iter()
-        .map(|names| FilterPipeline::from_names(names).unwrap())
-        .collect()
+    let lists: [&[&str]; 5] =
+        [&[], &["lz4"], &["pass-through", "lz4"], &["lz4", "crc32", "magic-number"], &["pass-through"]];
+    lists.iter().map(|names| FilterPipeline::from_names(names).unwrap()).collect()
 }
 
 fn write_some(pipeline: &FilterPipeline) -> (Arc<MemoryFiles>, Vec<(WrittenChunk, Vec<u8>)>) {
@@ -78,14 +67,7 @@ fn write_some(pipeline: &FilterPipeline) -> (Arc<MemoryFiles>, Vec<(WrittenChunk
     payloads.push(vec![9; 100]);
     let chunks = payloads
         .into_iter()
-        .map(|payload| {
-            (
-                writer
-                    .append(ChunkType::Entries, Section::Data, &payload)
-                    .unwrap(),
-                payload,
-            )
-        })
+        .map(|payload| (writer.append(ChunkType::Entries, Section::Data, &payload).unwrap(), payload))
         .collect();
     writer.finish(|_| Vec::new(), 0).unwrap();
     (files, chunks)
@@ -100,10 +82,7 @@ fn f3_chunks_read_back_through_every_pipeline() {
             assert_eq!(reader.read(expected(*chunk)).unwrap(), *payload);
         }
         for pair in chunks.windows(2) {
-            assert_eq!(
-                pair[0].0.position.after(pair[0].0.stored_bytes),
-                pair[1].0.position
-            );
+            assert_eq!(pair[0].0.position.after(pair[0].0.stored_bytes), pair[1].0.position);
         }
     }
 }
@@ -113,12 +92,8 @@ fn f3_chunk_bytes_are_fixed() {
     let pipeline = FilterPipeline::default();
     let files = MemoryFiles::new();
     let mut writer = writer(&files, &pipeline);
-    writer
-        .append(ChunkType::Value, Section::Data, b"hello")
-        .unwrap();
-    let second = writer
-        .append(ChunkType::Entries, Section::Data, &[0x61; 64])
-        .unwrap();
+    writer.append(ChunkType::Value, Section::Data, b"hello").unwrap();
+    let second = writer.append(ChunkType::Entries, Section::Data, &[0x61; 64]).unwrap();
     assert_eq!(second.position, ChunkPosition(2));
     writer.finish(|_| Vec::new(), 0).unwrap();
     let content = files.content("f");
@@ -130,10 +105,7 @@ fn f3_chunk_bytes_are_fixed() {
     salted.extend(b"hello");
     assert_eq!(chunks[..4], *b"VAL\x03");
     assert_eq!(chunks[4..8], crc32fast::hash(&salted).to_be_bytes());
-    assert_eq!(
-        chunks[8..32],
-        *b"\0\0\0\x05\0\0\0\x05hello\0\0\0\0\0\0\0\0\0\0\0"
-    );
+    assert_eq!(chunks[8..32], *b"\0\0\0\x05\0\0\0\x05hello\0\0\0\0\0\0\0\0\0\0\0");
     assert_eq!(chunks[32..36], *b"ENT\x07");
     assert_eq!(chunks[44..48], 64u32.to_be_bytes());
 }
@@ -144,29 +116,9 @@ fn f3_noise_is_stored_as_it_is_and_sections_are_not_compressed() {
     let files = MemoryFiles::new();
     let mut writer = writer(&files, &pipeline);
     let stored = |chunk: WrittenChunk| chunk.stored_bytes as usize;
-    assert_eq!(
-        stored(
-            writer
-                .append(ChunkType::Entries, Section::Data, &noise(999))
-                .unwrap()
-        ),
-        999
-    );
-    assert_eq!(
-        stored(
-            writer
-                .append(ChunkType::SparseIndex, Section::Directory, &[0; 999])
-                .unwrap()
-        ),
-        999
-    );
-    assert!(
-        stored(
-            writer
-                .append(ChunkType::Entries, Section::Data, &[0; 999])
-                .unwrap()
-        ) < 99
-    );
+    assert_eq!(stored(writer.append(ChunkType::Entries, Section::Data, &noise(999)).unwrap()), 999);
+    assert_eq!(stored(writer.append(ChunkType::SparseIndex, Section::Directory, &[0; 999]).unwrap()), 999);
+    assert!(stored(writer.append(ChunkType::Entries, Section::Data, &[0; 999]).unwrap()) < 99);
 }
 
 #[test]
@@ -176,60 +128,26 @@ fn f3_a_chunk_of_another_place_file_type_or_length_is_refused() {
     let reader = reader(&files, &pipeline);
     let right = expected(chunks[30].0);
     let wrongs = [
-        ExpectedChunk {
-            chunk_type: ChunkType::Value,
-            ..right
-        },
-        ExpectedChunk {
-            stored_bytes: right.stored_bytes + 1,
-            ..right
-        },
-        ExpectedChunk {
-            max_decoded_bytes: right.max_decoded_bytes - 1,
-            ..right
-        },
-        ExpectedChunk {
-            position: ChunkPosition(u64::MAX),
-            ..right
-        },
-        ExpectedChunk {
-            stored_bytes: u32::MAX,
-            ..right
-        },
+        ExpectedChunk { chunk_type: ChunkType::Value, ..right },
+        ExpectedChunk { stored_bytes: right.stored_bytes + 1, ..right },
+        ExpectedChunk { max_decoded_bytes: right.max_decoded_bytes - 1, ..right },
+        ExpectedChunk { position: ChunkPosition(u64::MAX), ..right },
+        ExpectedChunk { stored_bytes: u32::MAX, ..right },
     ];
     assert!(reader.read(right).is_ok());
     for wrong in wrongs {
-        assert!(
-            matches!(reader.read(wrong), Err(Error::Corruption { .. })),
-            "{wrong:?}"
-        );
+        assert!(matches!(reader.read(wrong), Err(Error::Corruption { .. })), "{wrong:?}");
     }
     // The same bytes moved by a cell, with another reader's uid, and in another chunk's place.
     let mut raw = Vec::new();
     let length = right.stored_bytes as usize + CHUNK_HEADER_BYTES;
-    reader
-        .blocks()
-        .read_payload(right.position.payload_position(), length, &mut raw)
-        .unwrap();
+    reader.blocks().read_payload(right.position.payload_position(), length, &mut raw).unwrap();
     assert!(reader.decode(right, &raw).is_ok());
-    let moved = ExpectedChunk {
-        position: ChunkPosition(right.position.0 + 1),
-        ..right
-    };
+    let moved = ExpectedChunk { position: ChunkPosition(right.position.0 + 1), ..right };
     assert!(reader.decode(moved, &raw).is_err());
     let file = files.open("f", OpenMode::Read).unwrap();
-    let blocks = BlockFileReader::new(
-        file,
-        "f".into(),
-        BlockLayout::new(4096).unwrap(),
-        UID + 1,
-        5,
-    );
-    assert!(
-        ChunkReader::new(blocks, pipeline)
-            .decode(right, &raw)
-            .is_err()
-    );
+    let blocks = BlockFileReader::new(file, "f".into(), BlockLayout::new(4096).unwrap(), UID + 1, 5);
+    assert!(ChunkReader::new(blocks, pipeline).decode(right, &raw).is_err());
 }
 
 #[test]
@@ -244,10 +162,7 @@ fn f3_forged_lengths_and_filters_are_refused() {
         (0b001, b"12345", 5),
         (0b1011, b"12345", 5),
     ] {
-        assert!(
-            pipeline.revert(applied, stored, decoded).is_err(),
-            "{applied:b} {decoded}"
-        );
+        assert!(pipeline.revert(applied, stored, decoded).is_err(), "{applied:b} {decoded}");
     }
 }
 
@@ -257,10 +172,7 @@ fn filters_have_names_numbers_and_an_order() {
     assert_eq!(pipeline.names(), ["magic-number", "crc32", "lz4"]);
     assert_eq!(pipeline.encode(), [1, 2, 3, 0, 0, 0, 0, 0]);
     for pipeline in pipelines() {
-        assert_eq!(
-            FilterPipeline::decode(pipeline.encode(), "f").unwrap(),
-            pipeline
-        );
+        assert_eq!(FilterPipeline::decode(pipeline.encode(), "f").unwrap(), pipeline);
     }
     for name in ["snappy", "zstd", "aes-256-gcm", "xor"] {
         match FilterPipeline::from_names(&[name]) {
@@ -272,23 +184,9 @@ fn filters_have_names_numbers_and_an_order() {
     assert!(FilterPipeline::from_names(&["lz4", "lz4"]).is_err());
     let refused = [[1, 2, 99, 0, 0, 0, 0, 0], [1, 2, 7, 0, 0, 0, 0, 0]];
     for record in refused {
-        assert!(matches!(
-            FilterPipeline::decode(record, "f"),
-            Err(Error::Unsupported { .. })
-        ));
+        assert!(matches!(FilterPipeline::decode(record, "f"), Err(Error::Unsupported { .. })));
     }
-    for record in [
-        [1, 3, 0, 0, 0, 0, 0, 0],
-        [1, 2, 2, 0, 0, 0, 0, 0],
-        [1, 2, 0, 3, 0, 0, 0, 0],
-        [0; 8],
-    ] {
-        assert!(
-            matches!(
-                FilterPipeline::decode(record, "f"),
-                Err(Error::Corruption { .. })
-            ),
-            "{record:?}"
-        );
+    for record in [[1, 3, 0, 0, 0, 0, 0, 0], [1, 2, 2, 0, 0, 0, 0, 0], [1, 2, 0, 3, 0, 0, 0, 0], [0; 8]] {
+        assert!(matches!(FilterPipeline::decode(record, "f"), Err(Error::Corruption { .. })), "{record:?}");
     }
 }

@@ -24,12 +24,7 @@ pub(crate) struct ChunkWriter {
 
 impl ChunkWriter {
     pub(crate) fn new(blocks: BlockFileWriter, uid: u64, pipeline: FilterPipeline) -> Self {
-        Self {
-            blocks,
-            uid,
-            pipeline,
-            scratch: FilterScratch::default(),
-        }
+        Self { blocks, uid, pipeline, scratch: FilterScratch::default() }
     }
 
     pub(crate) fn pipeline(&self) -> &FilterPipeline {
@@ -52,28 +47,15 @@ impl ChunkWriter {
         section: Section,
         payload: &[u8],
     ) -> Result<WrittenChunk> {
-        let decoded_bytes = u32::try_from(payload.len()).map_err(|_| Error::ValueTooLong {
-            length: payload.len(),
-            limit: u32::MAX as usize,
-        })?;
+        let decoded_bytes = u32::try_from(payload.len())
+            .map_err(|_| Error::ValueTooLong { length: payload.len(), limit: u32::MAX as usize })?;
         let position = self.next_position();
         let (applied, stored) = self.pipeline.apply(section, payload, &mut self.scratch);
-        let header = ChunkHeader::seal(
-            chunk_type,
-            applied,
-            decoded_bytes,
-            self.uid,
-            position,
-            stored,
-        );
+        let header = ChunkHeader::seal(chunk_type, applied, decoded_bytes, self.uid, position, stored);
         self.blocks.append(&header.encode())?;
         self.blocks.append(stored)?;
         self.blocks.pad_to(CELL_BYTES)?;
-        Ok(WrittenChunk {
-            position,
-            stored_bytes: header.stored_bytes,
-            decoded_bytes,
-        })
+        Ok(WrittenChunk { position, stored_bytes: header.stored_bytes, decoded_bytes })
     }
 
     /// Appends a chunk of another file without decoding it. Its pipeline must be this file's.
@@ -91,19 +73,11 @@ impl ChunkWriter {
         self.blocks.append(&chunk.stored)?;
         self.blocks.pad_to(CELL_BYTES)?;
         let (stored_bytes, decoded_bytes) = (header.stored_bytes, header.decoded_bytes);
-        Ok(WrittenChunk {
-            position,
-            stored_bytes,
-            decoded_bytes,
-        })
+        Ok(WrittenChunk { position, stored_bytes, decoded_bytes })
     }
 
     /// Ends the blocks, appends the trailer, and makes the content durable. Returns the file's length.
-    pub(crate) fn finish(
-        self,
-        trailer: impl FnOnce(u64) -> Vec<u8>,
-        trailer_bytes: u64,
-    ) -> Result<u64> {
+    pub(crate) fn finish(self, trailer: impl FnOnce(u64) -> Vec<u8>, trailer_bytes: u64) -> Result<u64> {
         self.blocks.finish(trailer, trailer_bytes)
     }
 }

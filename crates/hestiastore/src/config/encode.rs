@@ -36,8 +36,8 @@ impl Config {
         let mut reader = Reader::new(bytes);
         while !reader.is_empty() {
             let offset = (bytes.len() - reader.rest().len()) as u64;
-            let (tag, content) = take_field(&mut reader)
-                .map_err(|Short| damage(offset, "a field ends behind the end"))?;
+            let (tag, content) =
+                take_field(&mut reader).map_err(|Short| damage(offset, "a field ends behind the end"))?;
             let Some(knob) = find(tag) else {
                 if tag & CRITICAL != 0 {
                     return Err(unsupported(format!("setting {tag:#06x} is not known")));
@@ -48,12 +48,8 @@ impl Config {
                 return Err(damage(offset, &format!("{} is there twice", knob.name)));
             }
             seen.push(knob.tag);
-            let value = decode_value(knob, content).ok_or_else(|| {
-                damage(
-                    offset,
-                    &format!("{} bytes are no {}", content.len(), knob.name),
-                )
-            })?;
+            let value = decode_value(knob, content)
+                .ok_or_else(|| damage(offset, &format!("{} bytes are no {}", content.len(), knob.name)))?;
             if !(knob.set)(&mut config, &value) {
                 let shown = knob.show(&value);
                 return Err(unsupported(format!("{} is {shown:?}", knob.name)));
@@ -65,9 +61,7 @@ impl Config {
 
 /// The critical bit does not count: a later version may think otherwise about a field known here.
 fn find(tag: u16) -> Option<&'static Knob> {
-    KNOBS
-        .iter()
-        .find(|knob| knob.tag & !CRITICAL == tag & !CRITICAL)
+    KNOBS.iter().find(|knob| knob.tag & !CRITICAL == tag & !CRITICAL)
 }
 
 fn put_field(out: &mut Vec<u8>, tag: u16, value: &Value) {
@@ -116,8 +110,5 @@ fn damage(offset: u64, detail: &str) -> Error {
 }
 
 fn unsupported(detail: String) -> Error {
-    Error::Unsupported {
-        file: SOURCE.to_owned(),
-        detail,
-    }
+    Error::Unsupported { file: SOURCE.to_owned(), detail }
 }

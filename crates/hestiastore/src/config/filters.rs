@@ -61,14 +61,9 @@ impl FilterNames {
             }
             match KNOWN.iter().find(|(known, _)| *known == name) {
                 Some((_, true)) => {}
-                Some((_, false)) => problems.push(format!(
-                    "must be of {}; {name} is not available in this version",
-                    available()
-                )),
-                None => problems.push(format!(
-                    "must be of {}; \"{name}\" is not known",
-                    available()
-                )),
+                Some((_, false)) => problems
+                    .push(format!("must be of {}; {name} is not available in this version", available())),
+                None => problems.push(format!("must be of {}; \"{name}\" is not known", available())),
             }
         }
         problems
@@ -77,11 +72,7 @@ impl FilterNames {
 
 /// The filters of this version, separated by commas.
 pub(crate) fn available() -> String {
-    let names: Vec<&str> = KNOWN
-        .iter()
-        .filter(|(_, available)| *available)
-        .map(|(name, _)| *name)
-        .collect();
+    let names: Vec<&str> = KNOWN.iter().filter(|(_, available)| *available).map(|(name, _)| *name).collect();
     names.join(", ")
 }
 

@@ -216,11 +216,7 @@ const fn bytes(min: u64, max: u64) -> Kind {
 }
 
 const fn multiples(min: u64, max: u64, multiple_of: u64) -> Kind {
-    Kind::Bytes {
-        min,
-        max,
-        multiple_of,
-    }
+    Kind::Bytes { min, max, multiple_of }
 }
 
 const fn count(min: u64, max: u64) -> Kind {
@@ -228,8 +224,5 @@ const fn count(min: u64, max: u64) -> Kind {
 }
 
 const fn time(min_nanos: u64, max_nanos: u64) -> Kind {
-    Kind::Time {
-        min_nanos,
-        max_nanos,
-    }
+    Kind::Time { min_nanos, max_nanos }
 }

@@ -32,9 +32,7 @@ impl fmt::Display for Reopen {
         out.pad(match self {
             Reopen::AtOpen => "from the next open on",
             Reopen::NewFiles => "for files written from then on",
-            Reopen::NewFilesSameEncryption => {
-                "for files written from then on; encryption stays as created"
-            }
+            Reopen::NewFilesSameEncryption => "for files written from then on; encryption stays as created",
         })
     }
 }
@@ -68,21 +66,11 @@ pub struct KnobInfo {
 /// What a knob holds and which values are allowed.
 #[derive(Debug)]
 pub(crate) enum Kind {
-    Bytes {
-        min: u64,
-        max: u64,
-        multiple_of: u64,
-    },
-    Count {
-        min: u64,
-        max: u64,
-    },
+    Bytes { min: u64, max: u64, multiple_of: u64 },
+    Count { min: u64, max: u64 },
     Rate,
     Switch,
-    Time {
-        min_nanos: u64,
-        max_nanos: u64,
-    },
+    Time { min_nanos: u64, max_nanos: u64 },
     Choice(&'static [&'static str]),
     Filters,
 }
@@ -156,24 +144,15 @@ impl Knob {
     pub(crate) fn problems(&self, value: &Value) -> Vec<String> {
         let allowed = match (&self.kind, value) {
             (_, Value::Auto) => self.optional,
-            (
-                Kind::Bytes {
-                    min,
-                    max,
-                    multiple_of,
-                },
-                Value::Number(bytes),
-            ) => (min..=max).contains(&bytes) && bytes.is_multiple_of(*multiple_of),
+            (Kind::Bytes { min, max, multiple_of }, Value::Number(bytes)) => {
+                (min..=max).contains(&bytes) && bytes.is_multiple_of(*multiple_of)
+            }
             (Kind::Count { min, max }, Value::Number(count)) => (min..=max).contains(&count),
             (Kind::Rate, Value::Rate(rate)) => 0.0 < *rate && *rate < 1.0,
             (Kind::Switch, Value::Switch(_)) => true,
-            (
-                Kind::Time {
-                    min_nanos,
-                    max_nanos,
-                },
-                Value::Nanos(nanos),
-            ) => (min_nanos..=max_nanos).contains(&nanos),
+            (Kind::Time { min_nanos, max_nanos }, Value::Nanos(nanos)) => {
+                (min_nanos..=max_nanos).contains(&nanos)
+            }
             (Kind::Choice(names), Value::Text(text)) => names.contains(&text.as_str()),
             (Kind::Filters, Value::Text(text)) => {
                 let problems = [text].into_iter().collect::<FilterNames>().problems();
@@ -182,11 +161,7 @@ impl Knob {
             }
             _ => false,
         };
-        if allowed {
-            Vec::new()
-        } else {
-            vec![self.refusal(&self.show(value))]
-        }
+        if allowed { Vec::new() } else { vec![self.refusal(&self.show(value))] }
     }
 
     fn refusal(&self, given: &str) -> String {
@@ -195,20 +170,12 @@ impl Knob {
             Kind::Time { .. } => " (as in 100ms or 5us)",
             _ => "",
         };
-        format!(
-            "{} must be {}{example}, not {given}",
-            self.name,
-            self.allowed()
-        )
+        format!("{} must be {}{example}, not {given}", self.name, self.allowed())
     }
 
     pub(crate) fn allowed(&self) -> String {
         let given = match self.kind {
-            Kind::Bytes {
-                min,
-                max,
-                multiple_of,
-            } => {
+            Kind::Bytes { min, max, multiple_of } => {
                 let range = format!("{} to {}", text::show_bytes(min), text::show_bytes(max));
                 match multiple_of {
                     1 => range,
@@ -218,10 +185,7 @@ impl Knob {
             Kind::Count { min, max } => format!("{min} to {max}"),
             Kind::Rate => "more than 0 and less than 1".to_owned(),
             Kind::Switch => "true or false".to_owned(),
-            Kind::Time {
-                min_nanos,
-                max_nanos,
-            } => {
+            Kind::Time { min_nanos, max_nanos } => {
                 let (min, max) = (text::show_nanos(min_nanos), text::show_nanos(max_nanos));
                 format!("{min} to {max}")
             }
@@ -231,10 +195,6 @@ impl Knob {
             },
             Kind::Filters => format!("a list of {}", filters::available()),
         };
-        if self.optional {
-            format!("{AUTO}, or {given}")
-        } else {
-            given
-        }
+        if self.optional { format!("{AUTO}, or {given}") } else { given }
     }
 }

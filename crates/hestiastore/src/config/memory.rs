@@ -42,9 +42,7 @@ impl MemoryEstimate {
     /// The sum. Saturates.
     pub fn total_bytes(&self) -> u64 {
         let parts = self.parts();
-        parts
-            .iter()
-            .fold(0, |sum, (_, bytes)| sum.saturating_add(*bytes))
+        parts.iter().fold(0, |sum, (_, bytes)| sum.saturating_add(*bytes))
     }
 
     fn parts(&self) -> [(&'static str, u64); 6] {
@@ -62,15 +60,8 @@ impl MemoryEstimate {
 /// One line: the total and its parts.
 impl fmt::Display for MemoryEstimate {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = self
-            .parts()
-            .map(|(name, bytes)| format!("{name} {}", show_bytes(bytes)));
-        write!(
-            out,
-            "{} ({})",
-            show_bytes(self.total_bytes()),
-            shown.join(", ")
-        )
+        let shown = self.parts().map(|(name, bytes)| format!("{name} {}", show_bytes(bytes)));
+        write!(out, "{} ({})", show_bytes(self.total_bytes()), shown.join(", "))
     }
 }
 

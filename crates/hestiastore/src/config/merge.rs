@@ -13,10 +13,8 @@ use crate::{Error, Result};
 /// [`Error::InvalidConfig`] with every knob that cannot change after creation, stored and asked value
 /// both; or else with the problems of the result.
 pub(crate) fn merge_at_open(stored: &Config, patch: &ConfigPatch) -> Result<Config> {
-    let problems: Vec<String> = patch
-        .given()
-        .filter_map(|(knob, asked)| refusal(knob, &(knob.get)(stored), asked))
-        .collect();
+    let problems: Vec<String> =
+        patch.given().filter_map(|(knob, asked)| refusal(knob, &(knob.get)(stored), asked)).collect();
     if !problems.is_empty() {
         return Err(Error::InvalidConfig { problems });
     }

@@ -30,9 +30,9 @@ mod tests;
 pub use choices::{Durability, LogIo};
 pub use filters::FilterNames;
 pub use groups::{
-    BloomConfig, BloomPatch, CacheConfig, CachePatch, ChunkConfig, ChunkPatch, Config, IoConfig,
-    IoPatch, LogConfig, LogPatch, MaintenanceConfig, MaintenancePatch, SegmentConfig, SegmentPatch,
-    WriteBufferConfig, WriteBufferPatch,
+    BloomConfig, BloomPatch, CacheConfig, CachePatch, ChunkConfig, ChunkPatch, Config, IoConfig, IoPatch,
+    LogConfig, LogPatch, MaintenanceConfig, MaintenancePatch, SegmentConfig, SegmentPatch, WriteBufferConfig,
+    WriteBufferPatch,
 };
 pub use knob::{KnobInfo, Reopen};
 pub use memory::MemoryEstimate;
@@ -49,9 +49,7 @@ impl Config {
     /// ```
     pub fn knobs(&self) -> impl Iterator<Item = KnobInfo> {
         let defaults = Config::default();
-        groups::KNOBS
-            .iter()
-            .map(move |knob| knob.info(self, &defaults))
+        groups::KNOBS.iter().map(move |knob| knob.info(self, &defaults))
     }
 
     /// This configuration with the patch's knobs in place of its own. Not validated.

@@ -39,12 +39,8 @@ impl ConfigPatch {
     /// [`Error::InvalidConfig`] if there is no such knob, or it does not take the value; the patch is
     /// then as before.
     pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
-        let knob = find(name).ok_or_else(|| Error::InvalidConfig {
-            problems: vec![unknown(name)],
-        })?;
-        let value = knob
-            .parse(value)
-            .map_err(|problems| Error::InvalidConfig { problems })?;
+        let knob = find(name).ok_or_else(|| Error::InvalidConfig { problems: vec![unknown(name)] })?;
+        let value = knob.parse(value).map_err(|problems| Error::InvalidConfig { problems })?;
         self.put(knob.name, value);
         Ok(())
     }
@@ -90,21 +86,12 @@ fn find(name: &str) -> Option<&'static Knob> {
 fn unknown(name: &str) -> String {
     let group_of = |full: &'static str| full.split('.').next().unwrap_or(full);
     let group = name.split('.').next().unwrap_or(name);
-    let mut near: Vec<&str> = KNOBS
-        .iter()
-        .map(|knob| knob.name)
-        .filter(|full| group_of(full) == group)
-        .collect();
+    let mut near: Vec<&str> =
+        KNOBS.iter().map(|knob| knob.name).filter(|full| group_of(full) == group).collect();
     if !near.is_empty() {
-        return format!(
-            "{name} is not a setting; this group has {}",
-            near.join(", ")
-        );
+        return format!("{name} is not a setting; this group has {}", near.join(", "));
     }
     near = KNOBS.iter().map(|knob| group_of(knob.name)).collect();
     near.dedup();
-    format!(
-        "{name} is not a setting; the groups are {}",
-        near.join(", ")
-    )
+    format!("{name} is not a setting; the groups are {}", near.join(", "))
 }

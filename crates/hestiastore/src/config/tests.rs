@@ -75,13 +75,8 @@ fn table_has_unique_names_and_tags_and_valid_defaults() {
 fn fields_hold_the_ends_of_their_range() {
     for knob in KNOBS {
         let ends = match knob.kind {
-            Kind::Bytes { min, max, .. } | Kind::Count { min, max } => {
-                [min, max].map(Value::Number)
-            }
-            Kind::Time {
-                min_nanos,
-                max_nanos,
-            } => [min_nanos, max_nanos].map(Value::Nanos),
+            Kind::Bytes { min, max, .. } | Kind::Count { min, max } => [min, max].map(Value::Number),
+            Kind::Time { min_nanos, max_nanos } => [min_nanos, max_nanos].map(Value::Nanos),
             _ => continue,
         };
         for end in ends {
@@ -99,11 +94,7 @@ fn every_knob_is_set_by_name_and_shown_as_it_was_set() {
     let shown: Vec<_> = config.knobs().map(|knob| (knob.name, knob.value)).collect();
     assert_eq!(shown.len(), CHANGED.len());
     for ((name, value), (expected_name, expected)) in shown.iter().zip(CHANGED) {
-        let expected = if expected == "1_000_000" {
-            "1000000"
-        } else {
-            expected
-        };
+        let expected = if expected == "1_000_000" { "1000000" } else { expected };
         assert_eq!((*name, value.as_str()), (expected_name, expected));
     }
     for knob in config.knobs() {
@@ -112,10 +103,7 @@ fn every_knob_is_set_by_name_and_shown_as_it_was_set() {
         back.set(knob.name, &knob.default).unwrap();
         let restored = config.patched(&back);
         let mut knobs = restored.knobs();
-        assert_eq!(
-            knobs.find(|now| now.name == knob.name).unwrap().value,
-            knob.default
-        );
+        assert_eq!(knobs.find(|now| now.name == knob.name).unwrap().value, knob.default);
     }
 }
 
@@ -123,22 +111,11 @@ fn every_knob_is_set_by_name_and_shown_as_it_was_set() {
 fn every_group_method_sets_the_knob_of_its_name() {
     let by_methods = ConfigPatch::default()
         .write_buffer(|w| w.budget_bytes(128 << 20).delta_cache_bytes(1_000_000))
-        .segment(|s| {
-            s.target_bytes(256 << 20)
-                .delta_fan_in(8)
-                .main_merge_percent(30)
-        })
+        .segment(|s| s.target_bytes(256 << 20).delta_fan_in(8).main_merge_percent(30))
         .chunk(|c| {
-            c.max_keys(512)
-                .max_bytes(64 << 10)
-                .filters(["magic-number", "crc32", "pass-through"].into())
+            c.max_keys(512).max_bytes(64 << 10).filters(["magic-number", "crc32", "pass-through"].into())
         })
-        .bloom(|b| {
-            b.enabled(false)
-                .false_positive_rate(0.001)
-                .size_bytes(Some(1 << 20))
-                .hashes(Some(7))
-        })
+        .bloom(|b| b.enabled(false).false_positive_rate(0.001).size_bytes(Some(1 << 20)).hashes(Some(7)))
         .io(|i| i.block_bytes(8 << 10).buffer_bytes(64 << 10))
         .cache(|c| c.chunk_bytes(0).segments(Some(3)).loaded_bytes(1 << 30))
         .maintenance(|m| m.threads(4).automatic(false))
@@ -168,46 +145,22 @@ fn setting_again_replaces_and_auto_gives_back() {
 #[test]
 fn refused_texts_say_what_is_allowed_and_change_nothing() {
     for (name, value, expected) in [
-        (
-            "log.sync_interval",
-            "100",
-            "log.sync_interval must be 1ms to 1h (as in 100ms or 5us), not \"100\"",
-        ),
+        ("log.sync_interval", "100", "log.sync_interval must be 1ms to 1h (as in 100ms or 5us), not \"100\""),
         (
             "io.block_bytes",
             "5000",
             "io.block_bytes must be 4KiB to 1MiB, a multiple of 4KiB (as in 64MiB, 4KiB or 1_000_000), not 5000",
         ),
-        (
-            "cache.segments",
-            "2",
-            "cache.segments must be auto, or 3 to 1000000, not 2",
-        ),
-        (
-            "maintenance.threads",
-            "auto",
-            "maintenance.threads must be 1 to 64, not \"auto\"",
-        ),
-        (
-            "bloom.enabled",
-            "yes",
-            "bloom.enabled must be true or false, not \"yes\"",
-        ),
+        ("cache.segments", "2", "cache.segments must be auto, or 3 to 1000000, not 2"),
+        ("maintenance.threads", "auto", "maintenance.threads must be 1 to 64, not \"auto\""),
+        ("bloom.enabled", "yes", "bloom.enabled must be true or false, not \"yes\""),
         (
             "bloom.false_positive_rate",
             "nan",
             "bloom.false_positive_rate must be more than 0 and less than 1, not NaN",
         ),
-        (
-            "log.durability",
-            "safe",
-            "log.durability must be off, buffered, group-sync or sync, not safe",
-        ),
-        (
-            "io.blocks",
-            "1",
-            "io.blocks is not a setting; this group has io.block_bytes, io.buffer_bytes",
-        ),
+        ("log.durability", "safe", "log.durability must be off, buffered, group-sync or sync, not safe"),
+        ("io.blocks", "1", "io.blocks is not a setting; this group has io.block_bytes, io.buffer_bytes"),
         (
             "block_bytes",
             "1",
@@ -230,18 +183,12 @@ fn filters_are_checked_by_name_and_order() {
     assert_eq!(refused("magic-number, crc32, lz4"), "");
     assert_eq!(refused("magic-number,crc32"), "");
     for headless in ["", "lz4", "crc32,magic-number", "magic-number,lz4,crc32"] {
-        assert!(
-            refused(headless).contains("must begin with magic-number,crc32"),
-            "{headless}"
-        );
+        assert!(refused(headless).contains("must begin with magic-number,crc32"), "{headless}");
     }
     for absent in ["snappy", "zstd", "aes-256-gcm", "xor"] {
         let said = refused(&format!("magic-number,crc32,{absent}"));
         assert!(said.starts_with("chunk.filters "), "{said}");
-        assert!(
-            said.ends_with(&format!("{absent} is not available in this version")),
-            "{said}"
-        );
+        assert!(said.ends_with(&format!("{absent} is not available in this version")), "{said}");
     }
     assert!(refused("magic-number,crc32,brotli").ends_with("\"brotli\" is not known"));
     assert!(refused("magic-number,crc32,lz4,lz4").contains("lz4 is there again"));
@@ -260,10 +207,7 @@ fn validation_reports_all_problems_each_with_its_knob() {
         config.log.io = LogIo::Mapped;
         config.log.group_delay = Duration::from_millis(6);
     });
-    let named: Vec<_> = found
-        .iter()
-        .map(|text| text.split(' ').next().unwrap())
-        .collect();
+    let named: Vec<_> = found.iter().map(|text| text.split(' ').next().unwrap()).collect();
     let expected = [
         "bloom.false_positive_rate",
         "bloom.hashes",
@@ -285,10 +229,8 @@ fn rules_hold_at_their_edge_and_break_one_beyond() {
     assert!(limit(3 * buffers).is_empty());
     assert_eq!(
         limit(3 * buffers - 1),
-        [
-            "log.limit_bytes must be at least three times write_buffer.budget_bytes, that is 192MiB, \
-          not 201326591"
-        ]
+        ["log.limit_bytes must be at least three times write_buffer.budget_bytes, that is 192MiB, \
+          not 201326591"]
     );
     let chunk = |target| {
         problems_of(|config| {
@@ -298,10 +240,7 @@ fn rules_hold_at_their_edge_and_break_one_beyond() {
     assert!(chunk(64 << 10).is_empty());
     assert_eq!(chunk((64 << 10) - 1).len(), 1);
     assert!(problems_of(|config| config.log.max_file_bytes = 1 << 20).is_empty());
-    assert_eq!(
-        problems_of(|config| config.log.max_file_bytes = (1 << 20) - 1).len(),
-        1
-    );
+    assert_eq!(problems_of(|config| config.log.max_file_bytes = (1 << 20) - 1).len(), 1);
     let by_hand = |size_bytes| {
         problems_of(|config| (config.bloom.size_bytes, config.bloom.hashes) = (size_bytes, Some(3)))
     };
@@ -323,10 +262,7 @@ fn log_limit_follows_the_write_buffers_unless_given() {
 fn opening_keeps_what_the_patch_does_not_name() {
     let mut stored = Config::default().patched(&changed());
     stored.log.io = LogIo::Written;
-    assert_eq!(
-        merge_at_open(&stored, &ConfigPatch::default()).unwrap(),
-        stored
-    );
+    assert_eq!(merge_at_open(&stored, &ConfigPatch::default()).unwrap(), stored);
     let patch = ConfigPatch::default().io(|io| io.block_bytes(16 << 10));
     let merged = merge_at_open(&stored, &patch).unwrap();
     stored.io.block_bytes = 16 << 10;
@@ -368,10 +304,7 @@ fn memory_estimate_adds_up() {
     let config = Config::default();
     let estimate = config.memory_estimate();
     assert_eq!(estimate.maintenance_bytes, 2 * 6 * (256 << 10));
-    assert_eq!(
-        config.memory_estimate_bytes(),
-        (64 + 32 + 64 + 256 + 3) << 20
-    );
+    assert_eq!(config.memory_estimate_bytes(), (64 + 32 + 64 + 256 + 3) << 20);
     assert_eq!(
         estimate.to_string(),
         "419MiB (write buffers 64MiB, delta cache 32MiB, chunk cache 64MiB, sparse indexes and Bloom \

@@ -11,26 +11,18 @@ pub(crate) const SECOND: u64 = 1_000_000_000;
 
 /// Units from the largest to the smallest. The first that fits without a rest is shown.
 const BYTE_UNITS: [(&str, u64); 4] = [("TiB", TIB), ("GiB", GIB), ("MiB", MIB), ("KiB", KIB)];
-const TIME_UNITS: [(&str, u64); 6] = [
-    ("h", 3_600 * SECOND),
-    ("min", 60 * SECOND),
-    ("s", SECOND),
-    ("ms", MILLI),
-    ("us", MICRO),
-    ("ns", 1),
-];
+const TIME_UNITS: [(&str, u64); 6] =
+    [("h", 3_600 * SECOND), ("min", 60 * SECOND), ("s", SECOND), ("ms", MILLI), ("us", MICRO), ("ns", 1)];
 
 /// Digits, with underscores between them where wanted.
 pub(crate) fn parse_count(text: &str) -> Option<u64> {
     if !text.starts_with(|first: char| first.is_ascii_digit()) {
         return None;
     }
-    text.chars()
-        .filter(|c| *c != '_')
-        .try_fold(0u64, |number, c| {
-            let digit = c.to_digit(10)?;
-            number.checked_mul(10)?.checked_add(u64::from(digit))
-        })
+    text.chars().filter(|c| *c != '_').try_fold(0u64, |number, c| {
+        let digit = c.to_digit(10)?;
+        number.checked_mul(10)?.checked_add(u64::from(digit))
+    })
 }
 
 /// `64MiB`, `4 KiB`, `12B`, `1_000_000`.
@@ -62,17 +54,13 @@ pub(crate) fn show_nanos(nanos: u64) -> String {
 
 fn number_and_unit(text: &str) -> Option<(u64, &str)> {
     let text = text.trim();
-    let end = text
-        .find(|c: char| !c.is_ascii_digit() && c != '_')
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '_').unwrap_or(text.len());
     let (number, unit) = text.split_at_checked(end)?;
     Some((parse_count(number)?, unit.trim()))
 }
 
 fn factor(units: &[(&str, u64)], unit: &str) -> Option<u64> {
-    let mut found = units
-        .iter()
-        .filter(|(name, _)| name.eq_ignore_ascii_case(unit));
+    let mut found = units.iter().filter(|(name, _)| name.eq_ignore_ascii_case(unit));
     found.next().map(|(_, factor)| *factor)
 }
 
@@ -81,9 +69,7 @@ fn with_unit(units: &[(&str, u64)], number: u64) -> Option<String> {
     if number == 0 {
         return None;
     }
-    let (name, factor) = units
-        .iter()
-        .find(|(_, factor)| number.is_multiple_of(*factor))?;
+    let (name, factor) = units.iter().find(|(_, factor)| number.is_multiple_of(*factor))?;
     Some(format!("{}{name}", number / factor))
 }
 
@@ -104,17 +90,7 @@ mod tests {
         ] {
             assert_eq!(parse_bytes(text), Some(bytes), "{text}");
         }
-        for text in [
-            "",
-            "MiB",
-            "_1",
-            "-1",
-            "1.5GiB",
-            "64MB",
-            "64M",
-            "64 MiB 1",
-            "99999999999TiB",
-        ] {
+        for text in ["", "MiB", "_1", "-1", "1.5GiB", "64MB", "64M", "64 MiB 1", "99999999999TiB"] {
             assert_eq!(parse_bytes(text), None, "{text}");
         }
         assert_eq!(parse_bytes("18446744073709551616"), None);
@@ -140,17 +116,7 @@ mod tests {
 
     #[test]
     fn what_is_shown_reads_back_exactly() {
-        for number in [
-            0,
-            1,
-            1023,
-            KIB,
-            KIB + 1,
-            64 * MIB,
-            3 * GIB,
-            u64::MAX,
-            60 * SECOND,
-        ] {
+        for number in [0, 1, 1023, KIB, KIB + 1, 64 * MIB, 3 * GIB, u64::MAX, 60 * SECOND] {
             assert_eq!(parse_bytes(&show_bytes(number)), Some(number));
             assert_eq!(parse_nanos(&show_nanos(number)), Some(number));
         }

@@ -23,16 +23,10 @@ impl Config {
     /// assert_eq!(problems.len(), 2);
     /// ```
     pub fn validate(&self) -> Result<()> {
-        let mut problems: Vec<String> = KNOBS
-            .iter()
-            .flat_map(|knob| knob.problems(&(knob.get)(self)))
-            .collect();
+        let mut problems: Vec<String> =
+            KNOBS.iter().flat_map(|knob| knob.problems(&(knob.get)(self))).collect();
         problems.extend(self.rules_broken());
-        if problems.is_empty() {
-            Ok(())
-        } else {
-            Err(Error::InvalidConfig { problems })
-        }
+        if problems.is_empty() { Ok(()) } else { Err(Error::InvalidConfig { problems }) }
     }
 
     fn rules_broken(&self) -> impl Iterator<Item = String> {
@@ -59,9 +53,8 @@ impl Config {
     }
 
     fn hashes_come_with_a_size(&self) -> Option<String> {
-        (self.bloom.hashes.is_some() && self.bloom.size_bytes.is_none()).then(|| {
-            "bloom.hashes must be auto unless bloom.size_bytes is set by hand too".to_owned()
-        })
+        (self.bloom.hashes.is_some() && self.bloom.size_bytes.is_none())
+            .then(|| "bloom.hashes must be auto unless bloom.size_bytes is set by hand too".to_owned())
     }
 
     fn log_files_grow(&self) -> Option<String> {

@@ -60,11 +60,7 @@ impl FsDirectory {
     pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = std::path::absolute(path)?;
         let root = open_folder(rustix::fs::CWD, &path)?;
-        Ok(Self {
-            path,
-            root,
-            folders: Mutex::new(BTreeMap::new()),
-        })
+        Ok(Self { path, root, folders: Mutex::new(BTreeMap::new()) })
     }
 
     /// Opens a folder, and makes it and its parents where they do not exist. What it makes is
@@ -91,8 +87,7 @@ impl FsDirectory {
         // Without NONBLOCK the opening of a pipe that somebody left here would wait for ever.
         let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let mode = Mode::from_raw_mode(0o666);
-        let file: fs::File =
-            retry_on_intr(|| rustix::fs::openat(&self.root, name, flags, mode))?.into();
+        let file: fs::File = retry_on_intr(|| rustix::fs::openat(&self.root, name, flags, mode))?.into();
         let kind = file.metadata()?.file_type();
         if kind.is_dir() {
             return Err(io::ErrorKind::IsADirectory.into());
@@ -214,20 +209,14 @@ impl Directory for FsDirectory {
 
     fn lock(&self, mode: LockMode) -> io::Result<Box<dyn DirectoryLock>> {
         let file = self.open_lock_file(mode).map_err(|error| {
-            let message = format!(
-                "{LOCK_NAME} in {} cannot be opened or made: {error}",
-                self.location()
-            );
+            let message = format!("{LOCK_NAME} in {} cannot be opened or made: {error}", self.location());
             io::Error::new(error.kind(), message)
         })?;
         Ok(Box::new(FsLock::take(file, mode)?))
     }
 }
 
-fn open_folder(
-    at: impl std::os::fd::AsFd,
-    path: impl rustix::path::Arg + Copy,
-) -> io::Result<fs::File> {
+fn open_folder(at: impl std::os::fd::AsFd, path: impl rustix::path::Arg + Copy) -> io::Result<fs::File> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     Ok(retry_on_intr(|| rustix::fs::openat(&at, path, flags, Mode::empty()))?.into())
 }

@@ -20,10 +20,7 @@ pub(super) struct FsFile {
 
 impl FsFile {
     pub(super) fn new(file: fs::File, mode: OpenMode) -> Self {
-        Self {
-            file,
-            writable: mode == OpenMode::ReadWrite,
-        }
+        Self { file, writable: mode == OpenMode::ReadWrite }
     }
 
     /// For systems that cannot reserve. A zero as the last byte extends the file as a truncation

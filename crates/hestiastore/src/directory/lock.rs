@@ -46,10 +46,7 @@ impl FsLock {
     /// A full disk is no reason to refuse the lock, for then nobody could make room.
     fn write_text(&self, text: &str) -> io::Result<()> {
         use io::ErrorKind::{QuotaExceeded, StorageFull};
-        let written = self
-            .file
-            .set_len(0)
-            .and_then(|()| self.file.write_all_at(text.as_bytes(), 0));
+        let written = self.file.set_len(0).and_then(|()| self.file.write_all_at(text.as_bytes(), 0));
         match written {
             Err(error) if matches!(error.kind(), StorageFull | QuotaExceeded) => Ok(()),
             outcome => outcome,
@@ -80,11 +77,7 @@ pub(super) const READERS: &str = "one or more readers";
 pub(super) fn holder_lines() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let since = utc(now.map_or(0, |now| now.as_secs()));
-    format!(
-        "process {}\non host {}\nsince {since}\n",
-        std::process::id(),
-        host_name()
-    )
+    format!("process {}\non host {}\nsince {since}\n", std::process::id(), host_name())
 }
 
 fn holder(file: &fs::File, wanted: LockMode) -> String {
@@ -107,10 +100,8 @@ fn read_text(file: &fs::File) -> Vec<u8> {
 
 /// The lines of `text` as one, with nothing in it that could disturb a terminal.
 pub(super) fn sentence(text: &[u8]) -> String {
-    let text: String = String::from_utf8_lossy(text)
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
+    let text: String =
+        String::from_utf8_lossy(text).chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     match text.trim() {
         "" => "a process that has not said who it is".to_owned(),
         text => text.to_owned(),
@@ -130,8 +121,7 @@ fn host_name() -> String {
 fn utc(seconds: u64) -> String {
     let (day, second) = (seconds / 86_400 + 719_468, seconds % 86_400);
     let (era, day_of_era) = (day / 146_097, day % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day_of_month = day_of_year - (153 * month_from_march + 2) / 5 + 1;

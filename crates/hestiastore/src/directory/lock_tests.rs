@@ -59,10 +59,7 @@ fn one_of_many_threads_gets_the_lock() {
                     })
                 })
                 .collect();
-            threads
-                .into_iter()
-                .map(|thread| thread.join().unwrap())
-                .collect()
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         // A loser that looks who holds the lock may push another loser aside, but never a winner.
         assert_eq!(locks.iter().filter(|lock| lock.is_ok()).count(), 1);
@@ -95,11 +92,7 @@ fn child_that_locks() {
 fn child(path: &Path, mode: &str, user: Option<u32>) -> io::Result<(Child, String)> {
     let mut command = Command::new(std::env::current_exe()?);
     command
-        .args([
-            "--exact",
-            "directory::lock_tests::child_that_locks",
-            "--nocapture",
-        ])
+        .args(["--exact", "directory::lock_tests::child_that_locks", "--nocapture"])
         .env(CHILD_PATH, path)
         .env(CHILD_MODE, mode)
         .stdin(Stdio::piped())
@@ -125,12 +118,7 @@ fn the_death_of_a_process_gives_its_lock_up() {
     assert_eq!(answer, "held");
     let error = directory.lock(LockMode::Exclusive).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::WouldBlock);
-    assert!(
-        error
-            .to_string()
-            .starts_with(&format!("process {} on host", holder.id())),
-        "{error}"
-    );
+    assert!(error.to_string().starts_with(&format!("process {} on host", holder.id())), "{error}");
     assert!(directory.lock(LockMode::Shared).is_err());
     holder.kill().unwrap();
     holder.wait().unwrap();
@@ -169,10 +157,7 @@ fn d9_a_read_only_directory_can_be_locked_by_readers() {
     let Some(answer) = try_as_user("shared") else {
         return; // that user may not run this program
     };
-    assert!(
-        answer.starts_with("PermissionDenied: .lock in "),
-        "{answer}"
-    );
+    assert!(answer.starts_with("PermissionDenied: .lock in "), "{answer}");
     assert!(answer.contains("cannot be opened or made"), "{answer}");
 
     set_permissions(path, Permissions::from_mode(0o755)).unwrap();
@@ -181,10 +166,7 @@ fn d9_a_read_only_directory_can_be_locked_by_readers() {
     set_permissions(path, Permissions::from_mode(0o555)).unwrap();
     assert_eq!(try_as_user("shared").unwrap(), "held");
     let answer = try_as_user("exclusive").unwrap();
-    assert!(
-        answer.starts_with("PermissionDenied: .lock in "),
-        "{answer}"
-    );
+    assert!(answer.starts_with("PermissionDenied: .lock in "), "{answer}");
     set_permissions(path, Permissions::from_mode(0o755)).unwrap();
 }
 
@@ -197,11 +179,6 @@ fn d9_a_directory_that_refuses_changes_says_so() {
     assert!(directory.create("x").is_err());
     for mode in [LockMode::Shared, LockMode::Exclusive] {
         let error = directory.lock(mode).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .contains(".lock in /sys cannot be opened or made"),
-            "{error}"
-        );
+        assert!(error.to_string().contains(".lock in /sys cannot be opened or made"), "{error}");
     }
 }

@@ -84,10 +84,7 @@ pub trait Directory: Send + Sync + fmt::Debug {
 pub trait DirectoryLock: Send + Sync + fmt::Debug {}
 
 /// A file with reads and writes at offsets.
-#[expect(
-    clippy::len_without_is_empty,
-    reason = "a file's length is an I/O call, not a property"
-)]
+#[expect(clippy::len_without_is_empty, reason = "a file's length is an I/O call, not a property")]
 pub trait File: Send + Sync + fmt::Debug {
     /// The length in bytes.
     fn len(&self) -> io::Result<u64>;

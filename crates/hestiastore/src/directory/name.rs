@@ -43,31 +43,23 @@ pub(super) fn check_writable(writable: bool) -> io::Result<()> {
     if writable {
         return Ok(());
     }
-    Err(io::Error::new(
-        io::ErrorKind::PermissionDenied,
-        "the file was opened for reading only",
-    ))
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, "the file was opened for reading only"))
 }
 
 fn check_top(part: &str) -> io::Result<()> {
     if part == LOCK_NAME {
-        return Err(invalid(format!(
-            "{LOCK_NAME} belongs to the directory's lock"
-        )));
+        return Err(invalid(format!("{LOCK_NAME} belongs to the directory's lock")));
     }
     check_part(part)
 }
 
 fn check_part(part: &str) -> io::Result<()> {
-    let legal = !matches!(part, "" | "." | "..")
-        && part.len() <= MAX_PART_BYTES
-        && !part.contains(['/', '\0']);
+    let legal =
+        !matches!(part, "" | "." | "..") && part.len() <= MAX_PART_BYTES && !part.contains(['/', '\0']);
     if legal {
         return Ok(());
     }
-    Err(invalid(format!(
-        "{part:?} cannot name a file in a directory"
-    )))
+    Err(invalid(format!("{part:?} cannot name a file in a directory")))
 }
 
 fn invalid(message: String) -> io::Error {
@@ -80,9 +72,7 @@ mod tests {
 
     #[test]
     fn names_that_leave_the_directory_are_refused() {
-        for name in [
-            "", ".", "..", "/a", "a/", "../a", "a/..", "a/b/c", "a\0b", ".lock", ".lock/a",
-        ] {
+        for name in ["", ".", "..", "/a", "a/", "../a", "a/..", "a/b/c", "a\0b", ".lock", ".lock/a"] {
             let error = check_name(name).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{name:?}");
         }

@@ -11,52 +11,21 @@ use super::*;
 /// An operation of a script that both directories go through. Handles stand in four slots.
 #[derive(Debug, Clone)]
 enum Step {
-    Create {
-        name: usize,
-        slot: usize,
-    },
-    Open {
-        name: usize,
-        slot: usize,
-        mode: OpenMode,
-    },
-    Drop {
-        slot: usize,
-    },
-    Rename {
-        from: usize,
-        to: usize,
-    },
-    Remove {
-        name: usize,
-    },
-    CreateFolder {
-        name: usize,
-    },
-    Write {
-        slot: usize,
-        offset: u64,
-        bytes: Vec<u8>,
-    },
-    Read {
-        slot: usize,
-        offset: u64,
-        length: usize,
-    },
-    Allocate {
-        slot: usize,
-        length: u64,
-    },
-    SyncFile {
-        slot: usize,
-    },
+    Create { name: usize, slot: usize },
+    Open { name: usize, slot: usize, mode: OpenMode },
+    Drop { slot: usize },
+    Rename { from: usize, to: usize },
+    Remove { name: usize },
+    CreateFolder { name: usize },
+    Write { slot: usize, offset: u64, bytes: Vec<u8> },
+    Read { slot: usize, offset: u64, length: usize },
+    Allocate { slot: usize, length: u64 },
+    SyncFile { slot: usize },
     Sync,
     List,
 }
 
-const NAMES: [&str; 12] = [
-    "a", "b", "c", "f", "f/a", "f/b", "a/x", "no/a", "../a", "", ".lock", "f/",
-];
+const NAMES: [&str; 12] = ["a", "b", "c", "f", "f/a", "f/b", "a/x", "no/a", "../a", "", ".lock", "f/"];
 
 #[derive(Debug, PartialEq)]
 enum Seen {
@@ -89,21 +58,13 @@ fn attempt(directory: &dyn Directory, slots: &mut Slots, step: &Step) -> io::Res
             names.sort();
             return Ok(Seen::Names(names));
         }
-        Step::Write {
-            slot,
-            offset,
-            bytes,
-        } => {
+        Step::Write { slot, offset, bytes } => {
             if let Some(file) = held(slots, *slot) {
                 file.write_at(*offset, bytes)?;
                 return Ok(Seen::Length(file.len()?));
             }
         }
-        Step::Read {
-            slot,
-            offset,
-            length,
-        } => {
+        Step::Read { slot, offset, length } => {
             if let Some(file) = held(slots, *slot) {
                 let mut bytes = vec![0xee; *length];
                 let count = file.read_at(*offset, &mut bytes)?;
@@ -191,10 +152,7 @@ proptest! {
 fn create_makes_parents_and_open_does_not() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("a/b/c");
-    assert_eq!(
-        FsDirectory::open(&path).unwrap_err().kind(),
-        ErrorKind::NotFound
-    );
+    assert_eq!(FsDirectory::open(&path).unwrap_err().kind(), ErrorKind::NotFound);
     let directory = FsDirectory::create(&path).unwrap();
     directory.create("x").unwrap();
     let again = FsDirectory::create(&path).unwrap();
@@ -202,10 +160,7 @@ fn create_makes_parents_and_open_does_not() {
     assert!(again.location().ends_with("a/b/c"));
 
     let file = path.join("x");
-    assert_eq!(
-        FsDirectory::open(&file).unwrap_err().kind(),
-        ErrorKind::NotADirectory
-    );
+    assert_eq!(FsDirectory::open(&file).unwrap_err().kind(), ErrorKind::NotADirectory);
     assert!(FsDirectory::create(&file).is_err());
     assert!(FsDirectory::create(file.join("y")).is_err());
 }
@@ -228,19 +183,10 @@ fn an_open_directory_follows_its_folder() {
 fn what_is_no_regular_file_is_refused_without_waiting() {
     let place = tempfile::tempdir().unwrap();
     let pipe = place.path().join("pipe");
-    assert!(
-        Command::new("mkfifo")
-            .arg(&pipe)
-            .status()
-            .unwrap()
-            .success()
-    );
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let directory = FsDirectory::open(place.path()).unwrap();
     for mode in [OpenMode::Read, OpenMode::ReadWrite] {
-        assert_eq!(
-            directory.open("pipe", mode).unwrap_err().kind(),
-            ErrorKind::InvalidInput
-        );
+        assert_eq!(directory.open("pipe", mode).unwrap_err().kind(), ErrorKind::InvalidInput);
     }
     assert_eq!(directory.list().unwrap(), ["pipe"]);
 }
@@ -259,8 +205,7 @@ fn writes_and_allocations_run_side_by_side() {
                 scope.spawn(move || {
                     start.wait();
                     for i in 0..1000u64 {
-                        file.write_at((i * 2 + u64::from(thread)) * 7, &[thread + 1; 7])
-                            .unwrap();
+                        file.write_at((i * 2 + u64::from(thread)) * 7, &[thread + 1; 7]).unwrap();
                     }
                 });
             }

@@ -54,7 +54,11 @@ impl fmt::Display for CheckReport {
             self.runs,
             self.entries,
             self.bytes,
-            if self.is_clean() { "no problem".to_owned() } else { format!("{} problems", self.problems.len()) }
+            if self.is_clean() {
+                "no problem".to_owned()
+            } else {
+                format!("{} problems", self.problems.len())
+            }
         )?;
         self.problems.iter().try_for_each(|problem| writeln!(f, "  {problem}"))
     }
@@ -94,7 +98,8 @@ impl Core {
         let recorded = (run.handle.file_bytes, &*run.handle.smallest_key, &*run.handle.largest_key);
         let found = (loaded.file_bytes(), &*properties.first_key, &*properties.last_key);
         if recorded != found {
-            let detail = format!("the manifest records length and keys {recorded:02x?}, the file holds {found:02x?}");
+            let detail =
+                format!("the manifest records length and keys {recorded:02x?}, the file holds {found:02x?}");
             report.problems.push(Error::corruption(name, 0, detail));
         }
     }

@@ -131,8 +131,13 @@ impl Core {
         let indeterminate = |_| Error::Indeterminate { cause: self.health.cause() };
         self.publisher.wait_visible(placed.last_seq).map_err(indeterminate)?;
         if matches!(durability, Durability::GroupSync | Durability::Sync) {
-            let delay = if durability == Durability::GroupSync { self.config.log.group_delay } else { Default::default() };
-            self.sync_through(placed.last_seq, delay).map_err(|_| Error::Indeterminate { cause: self.health.cause() })?;
+            let delay = if durability == Durability::GroupSync {
+                self.config.log.group_delay
+            } else {
+                Default::default()
+            };
+            self.sync_through(placed.last_seq, delay)
+                .map_err(|_| Error::Indeterminate { cause: self.health.cause() })?;
         }
         Ok(())
     }

@@ -54,7 +54,11 @@ impl Core {
         let excess = {
             let mut cache = self.delta_cache.lock();
             cache.bytes += bytes;
-            cache.kept.push_back(Kept { segment: Arc::downgrade(segment), buffer: Arc::downgrade(buffer), bytes });
+            cache.kept.push_back(Kept {
+                segment: Arc::downgrade(segment),
+                buffer: Arc::downgrade(buffer),
+                bytes,
+            });
             cache.take_excess(self.config.write_buffer.delta_cache_bytes)
         };
         for kept in excess {

@@ -101,7 +101,13 @@ impl Core {
         for name in list(&*self.directory)? {
             let listed_log = |number| state.logs.iter().any(|log| log.number == number);
             let unlisted_log = parse_log_file_name(&name).is_some_and(|number| !listed_log(number));
-            let named_run = || state.segments.values().flat_map(|segment| &segment.runs).any(|run| run_file_name(run.uid) == name);
+            let named_run = || {
+                state
+                    .segments
+                    .values()
+                    .flat_map(|segment| &segment.runs)
+                    .any(|run| run_file_name(run.uid) == name)
+            };
             if name.ends_with(".tmp") || state.pending_deletions.contains(&name) || unlisted_log {
                 self.remove(&name)?;
             } else if is_run_name(&name) && !named_run() {
@@ -124,10 +130,8 @@ impl Core {
 
     fn quarantine(&self, name: &str) -> Result<()> {
         let place = format!("{QUARANTINE}/{name}");
-        let moved = self
-            .directory
-            .create_folder(QUARANTINE)
-            .and_then(|()| self.directory.rename(name, &place));
+        let moved =
+            self.directory.create_folder(QUARANTINE).and_then(|()| self.directory.rename(name, &place));
         moved.map_err(|source| Error::io("move to quarantine", name, source))?;
         self.count_quarantined();
         Ok(())
@@ -142,7 +146,9 @@ impl Core {
     ) -> bool {
         let uid = name.strip_prefix("run-").and_then(|rest| rest.strip_suffix(".sst"));
         let Some(uid) = uid.and_then(|digits| u64::from_str_radix(digits, 16).ok()) else { return false };
-        let Ok(run) = Run::open(&self.directory, uid, self.index_uuid, ChunkCache::new(0)) else { return false };
+        let Ok(run) = Run::open(&self.directory, uid, self.index_uuid, ChunkCache::new(0)) else {
+            return false;
+        };
         let properties = run.properties();
         let inputs = &properties.identity.inputs;
         if !inputs.is_empty() {
@@ -225,7 +231,6 @@ impl Core {
         let started = std::thread::Builder::new().name(name).spawn(guarded);
         started.map_err(|source| Error::io("start a thread for", self.directory.location(), source))
     }
-
 }
 
 /// Dropped by a panic in a background thread: the index ends.

@@ -67,10 +67,7 @@ pub(crate) struct Health {
 
 impl Health {
     pub(crate) fn new() -> Self {
-        Self {
-            state: AtomicU8::new(IndexState::Opening as u8),
-            cause: OnceLock::new(),
-        }
+        Self { state: AtomicU8::new(IndexState::Opening as u8), cause: OnceLock::new() }
     }
 
     pub(crate) fn state(&self) -> IndexState {

@@ -79,7 +79,11 @@ impl Core {
     }
 
     /// Writes a frozen layer's entries into runs; their rank, the cut, and the runs.
-    pub(super) fn write_buffer_out(&self, segment: &Segment, layer: &Layer) -> Result<(u64, u64, Vec<MergedRun>)> {
+    pub(super) fn write_buffer_out(
+        &self,
+        segment: &Segment,
+        layer: &Layer,
+    ) -> Result<(u64, u64, Vec<MergedRun>)> {
         let Some(buffer) = &layer.buffer else { return Ok((layer.rank, 0, Vec::new())) };
         let cut = buffer.cut().unwrap_or(0);
         self.publisher.wait_visible(cut).map_err(|_| self.health.refusal())?;
@@ -94,9 +98,12 @@ impl Core {
             bottom: into_main,
             cut_bytes: if into_main { self.merge_limits().target_bytes } else { u64::MAX },
         };
-        let runs = self.write_runs(segment, &plan, || Retention::new(readers.clone(), visible), |plan, retention| {
-            input.write(plan, retention)
-        })?;
+        let runs = self.write_runs(
+            segment,
+            &plan,
+            || Retention::new(readers.clone(), visible),
+            |plan, retention| input.write(plan, retention),
+        )?;
         Ok((rank, cut, runs))
     }
 
@@ -223,16 +230,23 @@ impl Core {
         let total: u64 = inputs.iter().map(|run| run.stored_bytes).sum();
         let into_main = scope != MergeScope::Deltas;
         let plan = PlanParts {
-            rank: if into_main { crate::segment::MAIN_RANK } else { merged.first().map_or(0, |layer| layer.rank) },
+            rank: if into_main {
+                crate::segment::MAIN_RANK
+            } else {
+                merged.first().map_or(0, |layer| layer.rank)
+            },
             covered_seqs: self.covered_seqs(segment, &inputs)?,
             inputs: inputs.iter().map(|run| run.handle.uid).collect(),
             bottom: into_main,
             cut_bytes: if into_main { self.merge_limits().cut_bytes(total) } else { u64::MAX },
         };
         let (visible, readers) = self.capture_readers();
-        let outputs = self.write_runs(segment, &plan, || Retention::new(readers.clone(), visible), |plan, retention| {
-            merge_runs(segment, &inputs, &self.registry, plan, retention)
-        })?;
+        let outputs = self.write_runs(
+            segment,
+            &plan,
+            || Retention::new(readers.clone(), visible),
+            |plan, retention| merge_runs(segment, &inputs, &self.registry, plan, retention),
+        )?;
         self.sync_directory()?;
         let ranks: Vec<u64> = merged.iter().map(|layer| layer.rank).collect();
         self.install_merge(segment, &ranks, &inputs, plan.rank, &outputs)?;

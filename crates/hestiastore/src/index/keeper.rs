@@ -53,7 +53,8 @@ impl Core {
         let closing = changes.pop_if(|change| matches!(change, Change::Close(_)));
         changes.extend(deleted.iter().map(|name| Change::DonePendingDeletion { name: name.clone() }));
         let mut edit = Edit { changes };
-        let obsolete = state.obsolete_after(&edit).map_err(|reason| Error::Failed { cause: reason.into() })?;
+        let obsolete =
+            state.obsolete_after(&edit).map_err(|reason| Error::Failed { cause: reason.into() })?;
         let pending = obsolete.iter().map(|uid| Change::AddPendingDeletion { name: run_file_name(*uid) });
         edit.changes.extend(pending);
         edit.changes.extend(closing);

@@ -13,7 +13,9 @@ use super::health::IndexState;
 use crate::config::Durability;
 use crate::error::{Error, Result};
 use crate::manifest::Change;
-use crate::wal::{BEGIN_RECORD_BYTES, LOG_HEADER_BYTES, LogFile, LogPlan, SYNC_RECORD_BYTES, SyncGate, SyncMark};
+use crate::wal::{
+    BEGIN_RECORD_BYTES, LOG_HEADER_BYTES, LogFile, LogPlan, SYNC_RECORD_BYTES, SyncGate, SyncMark,
+};
 
 /// So many log files wait to be recycled at most.
 const SPARE_FILES: usize = 2;
@@ -142,7 +144,10 @@ impl Core {
         let through = self.publisher.visible();
         let logs: Vec<Arc<LogFile>> = {
             let live = self.logs.live.lock();
-            live.iter().filter(|log| log.is_in_use() && !log.sealed_and_synced.load(Ordering::Acquire)).cloned().collect()
+            live.iter()
+                .filter(|log| log.is_in_use() && !log.sealed_and_synced.load(Ordering::Acquire))
+                .cloned()
+                .collect()
         };
         for log in logs {
             // Sealed before the sync began, and all of it copied: nothing more will come.
@@ -165,7 +170,8 @@ impl Core {
             if !self.publisher.has_room(section.next_ticket) {
                 return Ok(());
             }
-            let room = section.tail.as_ref().is_some_and(|tail| tail.fits(SYNC_RECORD_BYTES, section.next_seq, 0));
+            let room =
+                section.tail.as_ref().is_some_and(|tail| tail.fits(SYNC_RECORD_BYTES, section.next_seq, 0));
             if turn {
                 if let Some(tail) = &mut section.tail {
                     // The rest stays empty: the mark must go to the next log.
@@ -244,14 +250,18 @@ impl Core {
         let least = route.segments().iter().map(|segment| segment.version().least_unflushed_seq()).min();
         let floor_seq = least.unwrap_or(u64::MAX).min(visible + 1);
         let live = self.logs.live.lock();
-        let obsolete = live.iter().take_while(|log| log.sealed_at().is_some_and(|last| last < floor_seq && last < visible)).count();
+        let obsolete = live
+            .iter()
+            .take_while(|log| log.sealed_at().is_some_and(|last| last < floor_seq && last < visible))
+            .count();
         let Some(floor) = live.get(obsolete).filter(|_| obsolete > 0).map(|log| log.number) else {
             return Ok(());
         };
         drop(live);
         self.commit_edit(vec![Change::LogFloor { number: floor }])?;
         let mut live = self.logs.live.lock();
-        let gone: Vec<Arc<LogFile>> = std::iter::from_fn(|| live.pop_front_if(|log| log.number < floor)).collect();
+        let gone: Vec<Arc<LogFile>> =
+            std::iter::from_fn(|| live.pop_front_if(|log| log.number < floor)).collect();
         drop(live);
         for log in gone {
             self.retire_log(&log);

@@ -16,7 +16,8 @@ impl Core {
                 entries += run.entries as i64 - 2 * run.tombstones as i64;
             }
             let unflushed = version.unflushed().filter_map(|layer| layer.buffer.as_ref());
-            entries += unflushed.chain([&version.active]).map(|buffer| buffer.key_count() as i64).sum::<i64>();
+            entries +=
+                unflushed.chain([&version.active]).map(|buffer| buffer.key_count() as i64).sum::<i64>();
         }
         entries.max(0) as u64
     }

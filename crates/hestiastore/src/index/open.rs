@@ -29,7 +29,9 @@ use crate::manifest::{
 };
 use crate::registry::SegmentRegistry;
 use crate::route::RouteMap;
-use crate::run::{BloomSettings, ChunkCache, EntryKind, FilterPipeline, RunSettings, key_hash, run_file_name};
+use crate::run::{
+    BloomSettings, ChunkCache, EntryKind, FilterPipeline, RunSettings, key_hash, run_file_name,
+};
 use crate::segment::write_buffer::{WriteBuffer, charge_bytes};
 use crate::segment::{Graveyard, Layer, MAIN_RANK, RunHandle, RunRef, Segment, SegmentVersion};
 use crate::types::names_match;
@@ -76,7 +78,11 @@ pub(crate) fn open(request: OpenRequest) -> Result<Arc<Core>> {
     let stored = Config::decode(&read.state.config)?;
     let config = merge_at_open(&stored, &request.patch)?;
     let names = list(&*request.directory)?;
-    confirm_torn_tail(&read, highest_edit_named(&*request.directory, &names), &missing_runs(&read.state, &names))?;
+    confirm_torn_tail(
+        &read,
+        highest_edit_named(&*request.directory, &names),
+        &missing_runs(&read.state, &names),
+    )?;
     let core = build(request, config, read.state, lock)?;
     recover(&core)?;
     core.health.advance(IndexState::Ready);
@@ -98,9 +104,8 @@ pub(super) fn list(directory: &dyn Directory) -> Result<Vec<String>> {
 
 /// PROTOCOL D9: `create` refuses a directory that holds an index, runs or logs.
 fn refuse_existing(request: &OpenRequest, names: &[String]) -> Result<()> {
-    let ours = |name: &&String| {
-        *name == MANIFEST_NAME || is_run_name(name) || parse_log_file_name(name).is_some()
-    };
+    let ours =
+        |name: &&String| *name == MANIFEST_NAME || is_run_name(name) || parse_log_file_name(name).is_some();
     match names.iter().find(ours) {
         Some(found) => {
             Err(Error::AlreadyExists { directory: request.directory.location(), found: found.clone() })
@@ -361,11 +366,8 @@ fn apply(core: &Core, route: &RouteMap, seq: u64, operation: OperationRef<'_>) {
 fn adopt_logs(core: &Core, state: &ManifestState, end: &ReplayEnd, recovered: &mut Recovered) -> Result<()> {
     let newest_number = state.logs.iter().map(|log| log.number).max().unwrap_or(0);
     let ended_in = state.logs.iter().find(|log| log.number == end.log_number);
-    let predecessor = Predecessor {
-        uid: ended_in.map_or(0, |log| log.uid),
-        end: end.offset,
-        last_seq: end.next_seq - 1,
-    };
+    let predecessor =
+        Predecessor { uid: ended_in.map_or(0, |log| log.uid), end: end.offset, last_seq: end.next_seq - 1 };
     core.section.lock().predecessor = predecessor;
     let closed_here = |closed: &crate::manifest::Closed| {
         closed.log_number == end.log_number && closed.end_offset == end.offset

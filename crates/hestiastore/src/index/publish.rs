@@ -46,10 +46,7 @@ pub(crate) struct Wedged;
 
 impl Publisher {
     pub(crate) fn new(visible: u64) -> Self {
-        let slot = || Slot {
-            completed: AtomicU64::new(0),
-            last_seq: AtomicU64::new(0),
-        };
+        let slot = || Slot { completed: AtomicU64::new(0), last_seq: AtomicU64::new(0) };
         Self {
             visible: Padded(AtomicU64::new(visible)),
             head: Padded(AtomicU64::new(0)),

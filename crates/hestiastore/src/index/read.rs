@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::core::Core;
 use crate::error::{Error, Result};
+use crate::run::ValueGuard;
 use crate::run::{EntryKind, key_hash};
 use crate::segment::write_buffer::PinnedValue;
 use crate::segment::{Hit, search};
-use crate::run::ValueGuard;
 
 /// A point in history, listed while somebody reads at it (PROTOCOL C6).
 #[derive(Debug)]
@@ -52,7 +52,12 @@ impl Core {
     ///
     /// Takes no lock that all readers share, and allocates nothing on the way to a cached value.
     #[inline]
-    pub(crate) fn get_with<R>(&self, key: &[u8], seq: Option<u64>, found: impl FnOnce(&[u8]) -> R) -> Result<Option<R>> {
+    pub(crate) fn get_with<R>(
+        &self,
+        key: &[u8],
+        seq: Option<u64>,
+        found: impl FnOnce(&[u8]) -> R,
+    ) -> Result<Option<R>> {
         self.lookup(key, seq, |hit, _, _| match hit {
             Hit::Buffered(_, version) => Some(found(version.value)),
             Hit::Stored(stored) => Some(found(&stored.value)),

@@ -215,11 +215,18 @@ impl Core {
         }
     }
 
-    /// Flushes the fullest buffers until the active ones hold less than they may.
+    /// Flushes what is frozen and nobody is at, then the fullest buffers until the active ones hold less
+    /// than they may.
     fn flush_fullest(&self) -> crate::Result<()> {
+        for segment in self.route.load_full().segments() {
+            if segment.version().unflushed().next().is_some() {
+                self.try_flush_segment(segment)?;
+            }
+        }
         while self.active_bytes() > self.flush_trigger_bytes() {
             let route = self.route.load_full();
-            let fullest = route.segments().iter().max_by_key(|segment| segment.version().active.charged_bytes());
+            let fullest =
+                route.segments().iter().max_by_key(|segment| segment.version().active.charged_bytes());
             let Some(fullest) = fullest.filter(|segment| !segment.version().active.is_empty()) else { break };
             let before = self.active_bytes();
             self.try_flush_segment(fullest)?;

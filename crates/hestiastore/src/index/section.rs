@@ -97,11 +97,7 @@ impl Section {
         let edit_number = next.log.edit_number;
         if let Some(old) = self.tail.replace(next) {
             old.log.seal(self.next_seq - 1);
-            self.predecessor = Predecessor {
-                uid: old.log.uid,
-                end: old.offset,
-                last_seq: self.next_seq - 1,
-            };
+            self.predecessor = Predecessor { uid: old.log.uid, end: old.offset, last_seq: self.next_seq - 1 };
         }
         Some(Begin {
             index_uuid: self.index_uuid,

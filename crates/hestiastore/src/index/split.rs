@@ -35,7 +35,8 @@ impl Core {
         drop(flush_slot);
         add(&self.counters.splits, 1);
         for child in &children {
-            self.scheduler.request_structural(child);
+            // What it inherited is its first flush.
+            self.scheduler.request_flush(child);
         }
         Ok(true)
     }
@@ -73,7 +74,12 @@ impl Core {
         self.route.swap(next)
     }
 
-    fn children(&self, segment: &Segment, parent: &SegmentVersion, parts: &[Part]) -> Result<Vec<Arc<Segment>>> {
+    fn children(
+        &self,
+        segment: &Segment,
+        parent: &SegmentVersion,
+        parts: &[Part],
+    ) -> Result<Vec<Arc<Segment>>> {
         let mut children = Vec::with_capacity(parts.len());
         for part in parts {
             let version = self.child_version(segment, parent, part)?;
@@ -85,8 +91,14 @@ impl Core {
 
     /// Everything of the parent, clipped, at its rank; the parent's active buffer becomes the newest
     /// frozen one.
-    fn child_version(&self, segment: &Segment, parent: &SegmentVersion, part: &Part) -> Result<SegmentVersion> {
-        let inherited = Layer { rank: parent.next_rank, buffer: Some(Arc::clone(&parent.active)), runs: Vec::new() };
+    fn child_version(
+        &self,
+        segment: &Segment,
+        parent: &SegmentVersion,
+        part: &Part,
+    ) -> Result<SegmentVersion> {
+        let inherited =
+            Layer { rank: parent.next_rank, buffer: Some(Arc::clone(&parent.active)), runs: Vec::new() };
         let mut layers = vec![inherited];
         for layer in &parent.layers {
             let runs = self.clip_all(segment, &layer.runs, part)?;

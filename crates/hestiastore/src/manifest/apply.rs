@@ -38,10 +38,7 @@ impl ManifestState {
     pub(crate) fn obsolete_after(&self, edit: &Edit) -> Result<BTreeSet<u64>, String> {
         let after = self.outcome(edit)?.segments;
         let touched = after.keys().filter_map(|id| self.segments.get(id));
-        let mut uids: BTreeSet<u64> = touched
-            .flat_map(|old| &old.runs)
-            .map(|run| run.uid)
-            .collect();
+        let mut uids: BTreeSet<u64> = touched.flat_map(|old| &old.runs).map(|run| run.uid).collect();
         for segment in after.values().flatten() {
             for run in &segment.runs {
                 uids.remove(&run.uid);
@@ -49,10 +46,7 @@ impl ManifestState {
         }
         let untouched = |id: &u64| !after.contains_key(id);
         uids.retain(|uid| {
-            !self
-                .segments
-                .iter()
-                .any(|(id, segment)| untouched(id) && segment.references(*uid) > 0)
+            !self.segments.iter().any(|(id, segment)| untouched(id) && segment.references(*uid) > 0)
         });
         Ok(uids)
     }
@@ -77,21 +71,13 @@ impl ManifestState {
         };
         let old_segments = outcome.segments.into_iter().map(put_segment).collect();
         let put_deletion = |(name, listed): (String, bool)| {
-            let was_listed = if listed {
-                !pending.insert(name.clone())
-            } else {
-                pending.remove(&name)
-            };
+            let was_listed = if listed { !pending.insert(name.clone()) } else { pending.remove(&name) };
             (name, was_listed)
         };
         let old_deletions = outcome.deletions.into_iter().map(put_deletion).collect();
         self.segments = segments;
         self.pending_deletions = pending;
-        Outcome {
-            head,
-            segments: old_segments,
-            deletions: old_deletions,
-        }
+        Outcome { head, segments: old_segments, deletions: old_deletions }
     }
 
     /// A copy of everything but the two parts that may be large.
@@ -128,11 +114,7 @@ impl<'a> Draft<'a> {
     fn new(before: &'a ManifestState) -> Result<Self, Reason> {
         let mut head = before.head();
         head.edit_number = next(head.edit_number, "edit number")?;
-        let outcome = Outcome {
-            head,
-            segments: BTreeMap::new(),
-            deletions: BTreeMap::new(),
-        };
+        let outcome = Outcome { head, segments: BTreeMap::new(), deletions: BTreeMap::new() };
         Ok(Self { before, outcome })
     }
 
@@ -142,12 +124,7 @@ impl<'a> Draft<'a> {
         if self.before.closed.is_some() && !opens {
             return Err("an edit after a close does not begin with an open".into());
         }
-        let early_close = edit
-            .changes
-            .iter()
-            .rev()
-            .skip(1)
-            .any(|c| matches!(c, Change::Close(_)));
+        let early_close = edit.changes.iter().rev().skip(1).any(|c| matches!(c, Change::Close(_)));
         if early_close {
             return Err("changes follow a close in the same edit".into());
         }
@@ -157,11 +134,7 @@ impl<'a> Draft<'a> {
     fn change(&mut self, change: &Change) -> Result<(), Reason> {
         let head = &mut self.outcome.head;
         match change {
-            Change::Identity {
-                uuid,
-                lineage,
-                hash_seed,
-            } => {
+            Change::Identity { uuid, lineage, hash_seed } => {
                 if head.index_uuid != 0 && head.index_uuid != *uuid {
                     return Err("the index uuid cannot change".into());
                 }
@@ -169,18 +142,12 @@ impl<'a> Draft<'a> {
                 head.lineage = *lineage;
                 head.hash_seed = *hash_seed;
             }
-            Change::SetTypes {
-                key_type,
-                value_type,
-            } => {
+            Change::SetTypes { key_type, value_type } => {
                 head.key_type.clone_from(key_type);
                 head.value_type.clone_from(value_type);
             }
             Change::SetConfig(config) => head.config.clone_from(config),
-            Change::Feature {
-                incompatible,
-                compatible,
-            } => {
+            Change::Feature { incompatible, compatible } => {
                 head.incompatible_features |= incompatible;
                 head.compatible_features |= compatible;
             }
@@ -192,30 +159,18 @@ impl<'a> Draft<'a> {
                 head.clock_mark_micros = head.clock_mark_micros.max(*micros);
             }
             Change::NextSegmentId(id) => head.next_segment_id = head.next_segment_id.max(*id),
-            Change::PutSegment {
-                id,
-                lower,
-                upper,
-                flushed_seq,
-                next_rank,
-            } => self.put_segment(*id, lower, upper.as_ref(), *flushed_seq, *next_rank)?,
+            Change::PutSegment { id, lower, upper, flushed_seq, next_rank } => {
+                self.put_segment(*id, lower, upper.as_ref(), *flushed_seq, *next_rank)?
+            }
             Change::DropSegment { id } => {
                 self.segment(*id)?;
                 self.outcome.segments.insert(*id, None);
             }
             Change::AddRun { segment, run } => self.add_run(*segment, run)?,
-            Change::RemoveRun {
-                segment,
-                uid,
-                lower,
-            } => self.remove_run(*segment, *uid, lower)?,
+            Change::RemoveRun { segment, uid, lower } => self.remove_run(*segment, *uid, lower)?,
             Change::AddLog { number, uid } => self.add_log(*number, *uid)?,
             Change::LogFloor { number } => self.log_floor(*number)?,
-            Change::EndLog {
-                number,
-                offset,
-                last_seq,
-            } => self.end_log(*number, *offset, *last_seq)?,
+            Change::EndLog { number, offset, last_seq } => self.end_log(*number, *offset, *last_seq)?,
             Change::AddPendingDeletion { name } => self.add_deletion(name)?,
             Change::DonePendingDeletion { name } => {
                 self.outcome.deletions.insert(name.clone(), false);
@@ -226,13 +181,10 @@ impl<'a> Draft<'a> {
 
     fn keyspace(&mut self, id: u8, name: &str) -> Result<(), Reason> {
         let keyspaces = &mut self.outcome.head.keyspaces;
-        if let Some((other, known)) = keyspaces
-            .iter()
-            .find(|(other, known)| (**other == id) != (*known == name))
+        if let Some((other, known)) =
+            keyspaces.iter().find(|(other, known)| (**other == id) != (*known == name))
         {
-            return Err(format!(
-                "keyspace {id} {name:?} clashes with {other} {known:?}"
-            ));
+            return Err(format!("keyspace {id} {name:?} clashes with {other} {known:?}"));
         }
         keyspaces.insert(id, name.into());
         Ok(())
@@ -251,11 +203,8 @@ impl<'a> Draft<'a> {
     fn close(&mut self, closed: Closed) -> Result<(), Reason> {
         let head = &mut self.outcome.head;
         let number = closed.log_number;
-        let known = if head.logs.is_empty() {
-            number == 0
-        } else {
-            head.logs.iter().any(|log| log.number == number)
-        };
+        let known =
+            if head.logs.is_empty() { number == 0 } else { head.logs.iter().any(|log| log.number == number) };
         if !known {
             return Err(format!("the close names log {number}, which is not listed"));
         }
@@ -283,16 +232,9 @@ impl<'a> Draft<'a> {
         flushed_seq: u64,
         next_rank: u64,
     ) -> Result<(), Reason> {
-        let runs = self
-            .segment(id)
-            .map_or_else(|_| Vec::new(), |old| mem::take(&mut old.runs));
-        let segment = SegmentState {
-            lower: lower.to_vec(),
-            upper: upper.cloned(),
-            flushed_seq,
-            next_rank,
-            runs,
-        };
+        let runs = self.segment(id).map_or_else(|_| Vec::new(), |old| mem::take(&mut old.runs));
+        let segment =
+            SegmentState { lower: lower.to_vec(), upper: upper.cloned(), flushed_seq, next_rank, runs };
         let head = &mut self.outcome.head;
         head.next_segment_id = head.next_segment_id.max(next(id, "segment id")?);
         self.outcome.segments.insert(id, Some(segment));
@@ -308,10 +250,7 @@ impl<'a> Draft<'a> {
 
     fn remove_run(&mut self, id: u64, uid: u64, lower: &[u8]) -> Result<(), Reason> {
         let segment = self.segment(id)?;
-        let place = segment
-            .runs
-            .iter()
-            .position(|run| run.uid == uid && run.lower == lower);
+        let place = segment.runs.iter().position(|run| run.uid == uid && run.lower == lower);
         let place = place.ok_or_else(|| {
             let lower = lower.escape_ascii();
             format!("segment {id} has no reference to run {uid:016x} from \"{lower}\"")
@@ -325,11 +264,7 @@ impl<'a> Draft<'a> {
         if let Some(last) = logs.last().filter(|last| number <= last.number) {
             return Err(format!("log {number} does not follow log {}", last.number));
         }
-        logs.push(LogState {
-            number,
-            uid,
-            end: None,
-        });
+        logs.push(LogState { number, uid, end: None });
         Ok(())
     }
 
@@ -351,9 +286,7 @@ impl<'a> Draft<'a> {
         let log = log.ok_or_else(|| format!("there is no log {number} to end"))?;
         let end = LogEnd { offset, last_seq };
         if let Some(known) = log.end.filter(|known| *known != end) {
-            return Err(format!(
-                "log {number} ends at {known:?} already, not at {end:?}"
-            ));
+            return Err(format!("log {number} ends at {known:?} already, not at {end:?}"));
         }
         log.end = Some(end);
         Ok(())
@@ -404,7 +337,5 @@ impl<'a> Draft<'a> {
 }
 
 fn next(number: u64, what: &str) -> Result<u64, Reason> {
-    number
-        .checked_add(1)
-        .ok_or_else(|| format!("{what} {number} is the last there is"))
+    number.checked_add(1).ok_or_else(|| format!("{what} {number} is the last there is"))
 }

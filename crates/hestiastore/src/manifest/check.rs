@@ -12,14 +12,8 @@ pub(super) fn check_segment(segment: &mut SegmentState) -> Result<(), Reason> {
     if !is_range(&segment.lower, segment.upper.as_deref()) {
         return Err("its bounds hold no key".into());
     }
-    segment
-        .runs
-        .sort_by(|a, b| (a.rank, &a.lower).cmp(&(b.rank, &b.lower)));
-    let named: BTreeSet<_> = segment
-        .runs
-        .iter()
-        .map(|run| (run.uid, &run.lower))
-        .collect();
+    segment.runs.sort_by(|a, b| (a.rank, &a.lower).cmp(&(b.rank, &b.lower)));
+    let named: BTreeSet<_> = segment.runs.iter().map(|run| (run.uid, &run.lower)).collect();
     if named.len() != segment.runs.len() {
         return Err("two references have one uid and one lower bound".into());
     }
@@ -33,9 +27,7 @@ pub(super) fn check_segment(segment: &mut SegmentState) -> Result<(), Reason> {
         }
         if run.rank >= segment.next_rank {
             let (rank, next) = (run.rank, segment.next_rank);
-            return Err(format!(
-                "rank {rank} is in use and {next} would be the next"
-            ));
+            return Err(format!("rank {rank} is in use and {next} would be the next"));
         }
     }
     let mut pairs = segment.runs.iter().zip(segment.runs.iter().skip(1));
@@ -70,9 +62,7 @@ pub(super) type Covered<'a> = Vec<(&'a [u8], Option<&'a [u8]>)>;
 /// What some segments cover together. Where two overlap, so do two of the ranges, and the result is
 /// unlike that of any segments that do not.
 pub(super) fn covered<'a>(segments: impl Iterator<Item = &'a SegmentState>) -> Covered<'a> {
-    let mut ranges: Covered<'_> = segments
-        .map(|s| (s.lower.as_slice(), s.upper.as_deref()))
-        .collect();
+    let mut ranges: Covered<'_> = segments.map(|s| (s.lower.as_slice(), s.upper.as_deref())).collect();
     ranges.sort_unstable();
     let mut joined: Covered<'_> = Vec::new();
     for (lower, upper) in ranges {

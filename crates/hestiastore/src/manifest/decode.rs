@@ -29,10 +29,7 @@ pub(super) fn decode_edit(payload: &[u8]) -> Result<Edit> {
         match decode_change(&field)? {
             Some(change) => changes.push(change),
             None if field.critical => {
-                return Err(DecodeError::Unsupported(format!(
-                    "unknown change {}",
-                    field.number
-                )));
+                return Err(DecodeError::Unsupported(format!("unknown change {}", field.number)));
             }
             None => {}
         }
@@ -51,11 +48,7 @@ impl<'a> Field<'a> {
         let short = |_| DecodeError::Malformed("a field is longer than what holds it".into());
         let tag = reader.u8().map_err(short)?;
         let value = reader.prefixed().map_err(short)?;
-        Ok(Self {
-            number: tag & !CRITICAL,
-            critical: tag & CRITICAL != 0,
-            value,
-        })
+        Ok(Self { number: tag & !CRITICAL, critical: tag & CRITICAL != 0, value })
     }
 
     /// The members numbered 1 to `N`.
@@ -97,9 +90,7 @@ impl Member<'_> {
             let detail = format!("an integer of {limit_bytes} bytes takes {}", bytes.len());
             return Err(DecodeError::Malformed(detail));
         }
-        Ok(bytes
-            .iter()
-            .fold(0, |value, byte| value << 8 | u128::from(*byte)))
+        Ok(bytes.iter().fold(0, |value, byte| value << 8 | u128::from(*byte)))
     }
 
     /// An integer of the type that the caller wants, none wider than 64 bits.
@@ -118,8 +109,7 @@ impl Member<'_> {
     }
 
     fn text(self) -> Result<String> {
-        String::from_utf8(self.bytes())
-            .map_err(|_| DecodeError::Malformed("a text is not UTF-8".into()))
+        String::from_utf8(self.bytes()).map_err(|_| DecodeError::Malformed("a text is not UTF-8".into()))
     }
 }
 
@@ -136,10 +126,7 @@ fn decode_change(field: &Field<'_>) -> Result<Option<Change>> {
         }
         number::SET_TYPES => {
             let [key_type, value_type] = field.members()?;
-            Change::SetTypes {
-                key_type: key_type.text()?,
-                value_type: value_type.text()?,
-            }
+            Change::SetTypes { key_type: key_type.text()?, value_type: value_type.text()? }
         }
         number::SET_CONFIG => {
             let [config] = field.members()?;
@@ -147,17 +134,11 @@ fn decode_change(field: &Field<'_>) -> Result<Option<Change>> {
         }
         number::FEATURE => {
             let [incompatible, compatible] = field.members()?;
-            Change::Feature {
-                incompatible: incompatible.integer()?,
-                compatible: compatible.integer()?,
-            }
+            Change::Feature { incompatible: incompatible.integer()?, compatible: compatible.integer()? }
         }
         number::KEYSPACE => {
             let [id, name] = field.members()?;
-            Change::Keyspace {
-                id: id.integer()?,
-                name: name.text()?,
-            }
+            Change::Keyspace { id: id.integer()?, name: name.text()? }
         }
         number::CLOSE => {
             let [log_number, end_offset, last_seq] = field.members()?;
@@ -180,18 +161,11 @@ fn decode_change(field: &Field<'_>) -> Result<Option<Change>> {
         number::ADD_RUN => decode_add_run(field)?,
         number::REMOVE_RUN => {
             let [segment, uid, lower] = field.members()?;
-            Change::RemoveRun {
-                segment: segment.integer()?,
-                uid: uid.integer()?,
-                lower: lower.bytes(),
-            }
+            Change::RemoveRun { segment: segment.integer()?, uid: uid.integer()?, lower: lower.bytes() }
         }
         number::ADD_LOG => {
             let [number, uid] = field.members()?;
-            Change::AddLog {
-                number: number.integer()?,
-                uid: uid.integer()?,
-            }
+            Change::AddLog { number: number.integer()?, uid: uid.integer()? }
         }
         number::END_LOG => {
             let [number, offset, last_seq] = field.members()?;
@@ -210,24 +184,14 @@ fn decode_change(field: &Field<'_>) -> Result<Option<Change>> {
 fn decode_single(field: &Field<'_>) -> Result<Option<Change>> {
     let member = || field.members::<1>().map(|[member]| member);
     let change = match field.number {
-        number::OPEN => Change::Open {
-            epoch: member()?.integer()?,
-        },
+        number::OPEN => Change::Open { epoch: member()?.integer()? },
         number::LAST_SEQ => Change::LastSeq(member()?.integer()?),
         number::CLOCK_MARK => Change::ClockMark(member()?.integer()?),
         number::NEXT_SEGMENT_ID => Change::NextSegmentId(member()?.integer()?),
-        number::DROP_SEGMENT => Change::DropSegment {
-            id: member()?.integer()?,
-        },
-        number::LOG_FLOOR => Change::LogFloor {
-            number: member()?.integer()?,
-        },
-        number::ADD_PENDING_DELETION => Change::AddPendingDeletion {
-            name: member()?.text()?,
-        },
-        number::DONE_PENDING_DELETION => Change::DonePendingDeletion {
-            name: member()?.text()?,
-        },
+        number::DROP_SEGMENT => Change::DropSegment { id: member()?.integer()? },
+        number::LOG_FLOOR => Change::LogFloor { number: member()?.integer()? },
+        number::ADD_PENDING_DELETION => Change::AddPendingDeletion { name: member()?.text()? },
+        number::DONE_PENDING_DELETION => Change::DonePendingDeletion { name: member()?.text()? },
         _ => return Ok(None),
     };
     Ok(Some(change))

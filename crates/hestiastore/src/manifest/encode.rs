@@ -86,34 +86,20 @@ impl Members {
 /// Writes the members of `change` and returns its number.
 fn encode_change(change: &Change, out: &mut Members) -> u8 {
     match change {
-        Change::Identity {
-            uuid,
-            lineage,
-            hash_seed,
-        } => {
-            out.wide_integer(1, *uuid)
-                .integer(2, *lineage)
-                .integer(3, *hash_seed);
+        Change::Identity { uuid, lineage, hash_seed } => {
+            out.wide_integer(1, *uuid).integer(2, *lineage).integer(3, *hash_seed);
             number::IDENTITY
         }
-        Change::SetTypes {
-            key_type,
-            value_type,
-        } => {
-            out.bytes(1, key_type.as_bytes())
-                .bytes(2, value_type.as_bytes());
+        Change::SetTypes { key_type, value_type } => {
+            out.bytes(1, key_type.as_bytes()).bytes(2, value_type.as_bytes());
             number::SET_TYPES
         }
         Change::SetConfig(config) => {
             out.bytes(1, config);
             number::SET_CONFIG
         }
-        Change::Feature {
-            incompatible,
-            compatible,
-        } => {
-            out.integer(1, (*incompatible).into())
-                .integer(2, (*compatible).into());
+        Change::Feature { incompatible, compatible } => {
+            out.integer(1, (*incompatible).into()).integer(2, (*compatible).into());
             number::FEATURE
         }
         Change::Keyspace { id, name } => {
@@ -125,9 +111,7 @@ fn encode_change(change: &Change, out: &mut Members) -> u8 {
             number::OPEN
         }
         Change::Close(closed) => {
-            out.integer(1, closed.log_number)
-                .integer(2, closed.end_offset)
-                .integer(3, closed.last_seq);
+            out.integer(1, closed.log_number).integer(2, closed.end_offset).integer(3, closed.last_seq);
             number::CLOSE
         }
         Change::LastSeq(seq) => {
@@ -142,13 +126,7 @@ fn encode_change(change: &Change, out: &mut Members) -> u8 {
             out.integer(1, *id);
             number::NEXT_SEGMENT_ID
         }
-        Change::PutSegment {
-            id,
-            lower,
-            upper,
-            flushed_seq,
-            next_rank,
-        } => {
+        Change::PutSegment { id, lower, upper, flushed_seq, next_rank } => {
             out.integer(1, *id)
                 .bytes(2, lower)
                 .optional(3, upper.as_deref())
@@ -165,11 +143,7 @@ fn encode_change(change: &Change, out: &mut Members) -> u8 {
             encode_run(run, out);
             number::ADD_RUN
         }
-        Change::RemoveRun {
-            segment,
-            uid,
-            lower,
-        } => {
+        Change::RemoveRun { segment, uid, lower } => {
             out.integer(1, *segment).integer(2, *uid).bytes(3, lower);
             number::REMOVE_RUN
         }
@@ -181,14 +155,8 @@ fn encode_change(change: &Change, out: &mut Members) -> u8 {
             out.integer(1, *number);
             number::LOG_FLOOR
         }
-        Change::EndLog {
-            number,
-            offset,
-            last_seq,
-        } => {
-            out.integer(1, *number)
-                .integer(2, *offset)
-                .integer(3, *last_seq);
+        Change::EndLog { number, offset, last_seq } => {
+            out.integer(1, *number).integer(2, *offset).integer(3, *last_seq);
             number::END_LOG
         }
         Change::AddPendingDeletion { name } => {

@@ -84,19 +84,12 @@ impl ManifestFile {
     /// `Failed` after any other failure, now and for ever.
     pub(crate) fn append(&mut self, edit: &Edit) -> Result<u64> {
         self.check_alive()?;
-        let next = self
-            .number
-            .checked_add(1)
-            .ok_or_else(|| refused("edit numbers are used up"))?;
+        let next = self.number.checked_add(1).ok_or_else(|| refused("edit numbers are used up"))?;
         let (frame, crc) = encode_frame(self.uid, next, self.crc, &encode_edit(edit))
             .ok_or_else(|| refused("the edit is too long"))?;
         self.reserve(frame.len() as u64)?;
-        self.file
-            .write_at(self.end, &frame)
-            .map_err(|source| self.poison_io("write", source))?;
-        self.file
-            .sync()
-            .map_err(|source| self.poison_io("sync", source))?;
+        self.file.write_at(self.end, &frame).map_err(|source| self.poison_io("write", source))?;
+        self.file.sync().map_err(|source| self.poison_io("sync", source))?;
         self.number = next;
         self.crc = crc;
         self.end += frame.len() as u64;
@@ -112,9 +105,8 @@ impl ManifestFile {
     pub(crate) fn commit(&mut self, state: &mut ManifestState, edit: &Edit) -> Result<u64> {
         self.check_alive()?;
         self.check_number(state)?;
-        let outcome = state
-            .outcome(edit)
-            .map_err(|reason| failed(format!("an edit does not apply: {reason}")))?;
+        let outcome =
+            state.outcome(edit).map_err(|reason| failed(format!("an edit does not apply: {reason}")))?;
         let undo = state.install(outcome);
         self.append(edit).inspect_err(|_| {
             state.install(undo);
@@ -175,9 +167,7 @@ impl ManifestFile {
 
     fn check_alive(&self) -> Result<()> {
         match &self.poison {
-            Some(cause) => Err(Error::Failed {
-                cause: Arc::clone(cause),
-            }),
+            Some(cause) => Err(Error::Failed { cause: Arc::clone(cause) }),
             None => Ok(()),
         }
     }
@@ -187,9 +177,7 @@ impl ManifestFile {
         if stated == written {
             return Ok(());
         }
-        Err(failed(format!(
-            "the state is at edit {stated}, {MANIFEST_NAME} at {written}"
-        )))
+        Err(failed(format!("the state is at edit {stated}, {MANIFEST_NAME} at {written}")))
     }
 
     fn poison_io(&mut self, operation: &'static str, source: io::Error) -> Error {
@@ -243,9 +231,7 @@ impl ManifestFile {
         directory
             .rename(MANIFEST_TEMPORARY_NAME, MANIFEST_NAME)
             .map_err(|source| Error::io("rename", MANIFEST_TEMPORARY_NAME, source))?;
-        directory
-            .sync()
-            .map_err(|source| Error::io("sync", directory.location(), source))
+        directory.sync().map_err(|source| Error::io("sync", directory.location(), source))
     }
 }
 
@@ -264,9 +250,7 @@ fn encode_base(state: &ManifestState) -> Result<Vec<u8>> {
         return Err(refuse("it has features that this version does not know"));
     }
     if again != *state {
-        return Err(refuse(
-            "runs out of order, or a next id, next rank or last seq too low",
-        ));
+        return Err(refuse("runs out of order, or a next id, next rank or last seq too low"));
     }
     Ok(payload)
 }
@@ -279,33 +263,21 @@ fn write_synced(directory: &dyn Directory, bytes: &[u8], length: u64) -> Result<
         }
         _ => {}
     }
-    let file = directory
-        .create(name)
-        .map_err(|source| Error::io("create", name, source))?;
-    file.allocate(length)
-        .map_err(|source| Error::io("extend", name, source))?;
-    file.write_at(0, bytes)
-        .map_err(|source| Error::io("write", name, source))?;
-    file.sync()
-        .map_err(|source| Error::io("sync", name, source))?;
+    let file = directory.create(name).map_err(|source| Error::io("create", name, source))?;
+    file.allocate(length).map_err(|source| Error::io("extend", name, source))?;
+    file.write_at(0, bytes).map_err(|source| Error::io("write", name, source))?;
+    file.sync().map_err(|source| Error::io("sync", name, source))?;
     Ok(file)
 }
 
 fn is_full(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-    )
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 fn refused(cause: &str) -> Error {
-    Error::WritesRefused {
-        cause: cause.into(),
-    }
+    Error::WritesRefused { cause: cause.into() }
 }
 
 fn failed(cause: String) -> Error {
-    Error::Failed {
-        cause: cause.into(),
-    }
+    Error::Failed { cause: cause.into() }
 }

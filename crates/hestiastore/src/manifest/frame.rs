@@ -65,10 +65,7 @@ impl Header {
         };
         if bytes[0..8] != MAGIC {
             let (expected, found) = (MAGIC.escape_ascii(), bytes[0..8].escape_ascii());
-            return damage(
-                0,
-                format!("expected the magic \"{expected}\", found \"{found}\""),
-            );
+            return damage(0, format!("expected the magic \"{expected}\", found \"{found}\""));
         }
         let stored = u32_at(bytes, HEADER_CRC_AT);
         let computed = crc32fast::hash(&bytes[..HEADER_CRC_AT]);
@@ -106,17 +103,11 @@ pub(super) fn unknown_features(bits: u32) -> String {
 }
 
 fn u32_at(bytes: &[u8; HEADER_BYTES], at: usize) -> u32 {
-    bytes
-        .get(at..)
-        .and_then(|rest| Reader::new(rest).u32().ok())
-        .unwrap_or_default()
+    bytes.get(at..).and_then(|rest| Reader::new(rest).u32().ok()).unwrap_or_default()
 }
 
 fn u64_at(bytes: &[u8; HEADER_BYTES], at: usize) -> u64 {
-    bytes
-        .get(at..)
-        .and_then(|rest| Reader::new(rest).u64().ok())
-        .unwrap_or_default()
+    bytes.get(at..).and_then(|rest| Reader::new(rest).u64().ok()).unwrap_or_default()
 }
 
 /// Where things stand in a file, by the payload length of its base.
@@ -136,19 +127,13 @@ impl Layout {
         let first = HEADER_BYTES as u64;
         let second = (first + frame).next_multiple_of(COPY_ALIGNMENT_BYTES);
         let edits = second + frame;
-        Self {
-            copies: [first, second],
-            edits,
-            least_length: reserved(edits + RESERVE_STEP_BYTES),
-        }
+        Self { copies: [first, second], edits, least_length: reserved(edits + RESERVE_STEP_BYTES) }
     }
 }
 
 /// The length of a file with room for `bytes`.
 pub(super) fn reserved(bytes: u64) -> u64 {
-    bytes
-        .div_ceil(RESERVE_STEP_BYTES)
-        .saturating_mul(RESERVE_STEP_BYTES)
+    bytes.div_ceil(RESERVE_STEP_BYTES).saturating_mul(RESERVE_STEP_BYTES)
 }
 
 /// What stands before a payload, with a valid check.
@@ -199,24 +184,14 @@ impl fmt::Display for Fault {
                 write!(f, "expected {FRAME_BYTES} bytes of a frame, found {found}")
             }
             Fault::Head { stored, computed } => {
-                write!(
-                    f,
-                    "the frame says check {stored:08x}, its bytes {computed:08x}"
-                )
+                write!(f, "the frame says check {stored:08x}, its bytes {computed:08x}")
             }
             Fault::PayloadCutOff { head, found } => {
-                write!(
-                    f,
-                    "expected {} bytes of payload, found {found}",
-                    head.length
-                )
+                write!(f, "expected {} bytes of payload, found {found}", head.length)
             }
             Fault::Payload { head, computed } => {
                 let stored = head.crc;
-                write!(
-                    f,
-                    "the frame says CRC {stored:08x}, its bytes {computed:08x}"
-                )
+                write!(f, "the frame says CRC {stored:08x}, its bytes {computed:08x}")
             }
         }
     }
@@ -268,18 +243,10 @@ pub(super) fn read_head(file_uid: u64, bytes: &[u8]) -> std::result::Result<Head
 pub(super) fn read_frame(file_uid: u64, bytes: &[u8]) -> std::result::Result<Frame<'_>, Fault> {
     let head = read_head(file_uid, bytes)?;
     let rest = bytes.get(FRAME_BYTES..).unwrap_or_default();
-    let payload = usize::try_from(head.length)
-        .ok()
-        .and_then(|length| rest.get(..length));
+    let payload = usize::try_from(head.length).ok().and_then(|length| rest.get(..length));
     let found = rest.len() as u64;
     let payload = payload.ok_or(Fault::PayloadCutOff { head, found })?;
-    let computed = payload_crc(
-        file_uid,
-        head.length,
-        head.number,
-        head.previous_crc,
-        payload,
-    );
+    let computed = payload_crc(file_uid, head.length, head.number, head.previous_crc, payload);
     if head.crc != computed {
         return Err(Fault::Payload { head, computed });
     }
@@ -299,12 +266,8 @@ pub(super) fn find_head(file_uid: u64, bytes: &[u8], numbers: Range<u64>) -> Opt
 }
 
 fn payload_crc(uid: u64, length: u32, number: u64, previous_crc: u32, payload: &[u8]) -> u32 {
-    let parts: [&[u8]; 4] = [
-        &length.to_be_bytes(),
-        &number.to_be_bytes(),
-        &previous_crc.to_be_bytes(),
-        payload,
-    ];
+    let parts: [&[u8]; 4] =
+        [&length.to_be_bytes(), &number.to_be_bytes(), &previous_crc.to_be_bytes(), payload];
     salted(uid, &parts)
 }
 

@@ -46,9 +46,7 @@ fn read(walk: &Walk) -> Result<ReadManifest> {
     let base = walk.base()?;
     let edit = walk.decode(base.offset, &base.frame)?;
     let mut state = ManifestState::default();
-    state
-        .apply(&edit)
-        .map_err(|reason| walk.corruption(base.offset, format!("base state: {reason}")))?;
+    state.apply(&edit).map_err(|reason| walk.corruption(base.offset, format!("base state: {reason}")))?;
     state.edit_number = base.frame.head.number;
     if state.segments.is_empty() || state.index_uuid != walk.header.index_uuid {
         let detail = "the base state has no segments, or is another index's";
@@ -77,12 +75,7 @@ fn read(walk: &Walk) -> Result<ReadManifest> {
     })
 }
 
-fn apply_edit(
-    walk: &Walk,
-    state: &mut ManifestState,
-    at: &Place,
-    edit: &super::Edit,
-) -> Result<()> {
+fn apply_edit(walk: &Walk, state: &mut ManifestState, at: &Place, edit: &super::Edit) -> Result<()> {
     state.apply(edit).map_err(|reason| {
         let number = at.number.saturating_add(1);
         walk.corruption(at.offset, format!("edit {number} does not apply: {reason}"))
@@ -119,9 +112,8 @@ pub(crate) fn confirm_torn_tail(
         _ if missing_files.is_empty() => return Ok(()),
         _ => format!("its state misses {}", missing_files.join(", ")),
     };
-    let detail = format!(
-        "after edit {last} {found}, but {evidence}: committed edits or files are lost; run `repair`"
-    );
+    let detail =
+        format!("after edit {last} {found}, but {evidence}: committed edits or files are lost; run `repair`");
     Err(Error::corruption(MANIFEST_NAME, read.end_offset, detail))
 }
 
@@ -134,10 +126,7 @@ fn not_an_index(directory: &dyn Directory) -> Error {
         ),
         Ok(names) => format!("it has no {MANIFEST_NAME}; it holds {}", shown(names)),
     };
-    Error::NotAnIndex {
-        directory: directory.location(),
-        detail,
-    }
+    Error::NotAnIndex { directory: directory.location(), detail }
 }
 
 fn shown(mut names: Vec<String>) -> String {

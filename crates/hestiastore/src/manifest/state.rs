@@ -107,10 +107,7 @@ pub(crate) struct Closed {
 impl ManifestState {
     /// How many references there are to the run file `uid`, over all segments. Looks at all of them.
     pub(crate) fn references(&self, uid: u64) -> usize {
-        self.segments
-            .values()
-            .map(|segment| segment.references(uid))
-            .sum()
+        self.segments.values().map(|segment| segment.references(uid)).sum()
     }
 
     /// The least listed log: everything before it is gone or free for recycling.
@@ -121,15 +118,8 @@ impl ManifestState {
     /// One edit that makes this state out of the blank one, but for the edit number.
     pub(crate) fn to_base_edit(&self) -> Edit {
         let mut changes = vec![
-            Change::Identity {
-                uuid: self.index_uuid,
-                lineage: self.lineage,
-                hash_seed: self.hash_seed,
-            },
-            Change::SetTypes {
-                key_type: self.key_type.clone(),
-                value_type: self.value_type.clone(),
-            },
+            Change::Identity { uuid: self.index_uuid, lineage: self.lineage, hash_seed: self.hash_seed },
+            Change::SetTypes { key_type: self.key_type.clone(), value_type: self.value_type.clone() },
             Change::SetConfig(self.config.clone()),
             Change::Feature {
                 incompatible: self.incompatible_features,
@@ -142,10 +132,8 @@ impl ManifestState {
         if self.epoch > 0 {
             changes.push(Change::Open { epoch: self.epoch });
         }
-        changes.extend(self.keyspaces.iter().map(|(id, name)| Change::Keyspace {
-            id: *id,
-            name: name.clone(),
-        }));
+        changes
+            .extend(self.keyspaces.iter().map(|(id, name)| Change::Keyspace { id: *id, name: name.clone() }));
         for (id, segment) in &self.segments {
             segment.describe(*id, &mut changes);
         }
@@ -153,9 +141,7 @@ impl ManifestState {
             log.describe(&mut changes);
         }
         changes.extend(
-            self.pending_deletions
-                .iter()
-                .map(|name| Change::AddPendingDeletion { name: name.clone() }),
+            self.pending_deletions.iter().map(|name| Change::AddPendingDeletion { name: name.clone() }),
         );
         changes.extend(self.closed.map(Change::Close));
         Edit { changes }
@@ -176,19 +162,13 @@ impl SegmentState {
             flushed_seq: self.flushed_seq,
             next_rank: self.next_rank,
         });
-        changes.extend(self.runs.iter().map(|run| Change::AddRun {
-            segment: id,
-            run: run.clone(),
-        }));
+        changes.extend(self.runs.iter().map(|run| Change::AddRun { segment: id, run: run.clone() }));
     }
 }
 
 impl LogState {
     fn describe(&self, changes: &mut Vec<Change>) {
-        changes.push(Change::AddLog {
-            number: self.number,
-            uid: self.uid,
-        });
+        changes.push(Change::AddLog { number: self.number, uid: self.uid });
         changes.extend(self.end.map(|end| Change::EndLog {
             number: self.number,
             offset: end.offset,

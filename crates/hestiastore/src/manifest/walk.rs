@@ -67,12 +67,7 @@ impl Walk {
             .map_err(|source| Error::io("open", name, source))
             .and_then(|file| read_all(&*file, name))?;
         let header = Header::decode(&bytes, name, KNOWN_INCOMPATIBLE_FEATURES)?;
-        Ok(Self {
-            file: name.into(),
-            layout: header.layout(),
-            bytes,
-            header,
-        })
+        Ok(Self { file: name.into(), layout: header.layout(), bytes, header })
     }
 
     pub(super) fn corruption(&self, offset: u64, detail: impl Into<String>) -> Error {
@@ -91,47 +86,35 @@ impl Walk {
             return Err(self.corruption(self.length(), detail));
         }
         let [first_offset, second_offset] = self.layout.copies;
-        let (frame, offset, damage) =
-            match (self.base_copy(first_offset), self.base_copy(second_offset)) {
-                (Ok(first), Ok(second)) if first != second => {
-                    let detail = "the two copies of the base state differ";
-                    return Err(self.corruption(second_offset, detail));
-                }
-                (Ok(first), Ok(_)) => (first, first_offset, None),
-                (Ok(first), Err(detail)) => (first, first_offset, Some((second_offset, detail))),
-                (Err(detail), Ok(second)) => (second, second_offset, Some((first_offset, detail))),
-                (Err(first), Err(second)) => {
-                    let detail = format!("both base states are damaged: {first}; {second}");
-                    return Err(self.corruption(first_offset, detail));
-                }
-            };
+        let (frame, offset, damage) = match (self.base_copy(first_offset), self.base_copy(second_offset)) {
+            (Ok(first), Ok(second)) if first != second => {
+                let detail = "the two copies of the base state differ";
+                return Err(self.corruption(second_offset, detail));
+            }
+            (Ok(first), Ok(_)) => (first, first_offset, None),
+            (Ok(first), Err(detail)) => (first, first_offset, Some((second_offset, detail))),
+            (Err(detail), Ok(second)) => (second, second_offset, Some((first_offset, detail))),
+            (Err(first), Err(second)) => {
+                let detail = format!("both base states are damaged: {first}; {second}");
+                return Err(self.corruption(first_offset, detail));
+            }
+        };
         let damaged_copy = damage.map(|(offset, detail)| DamagedCopy { offset, detail });
-        Ok(Base {
-            frame,
-            offset,
-            damaged_copy,
-        })
+        Ok(Base { frame, offset, damaged_copy })
     }
 
     fn base_copy(&self, offset: u64) -> std::result::Result<Frame<'_>, String> {
-        let frame = read_frame(self.header.file_uid, self.from(offset))
-            .map_err(|fault| fault.to_string())?;
+        let frame = read_frame(self.header.file_uid, self.from(offset)).map_err(|fault| fault.to_string())?;
         if frame.head.length != self.header.base_bytes {
             let (expected, found) = (self.header.base_bytes, frame.head.length);
-            return Err(format!(
-                "expected a base of {expected} bytes, found {found}"
-            ));
+            return Err(format!("expected a base of {expected} bytes, found {found}"));
         }
         Ok(frame)
     }
 
     /// Where the edits begin.
     pub(super) fn first_place(&self, base: &Base<'_>) -> Place {
-        Place {
-            offset: self.layout.edits,
-            number: base.frame.head.number,
-            crc: base.frame.head.crc,
-        }
+        Place { offset: self.layout.edits, number: base.frame.head.number, crc: base.frame.head.crc }
     }
 
     /// What stands at a place.
@@ -168,10 +151,8 @@ impl Walk {
             return Err(self.corruption(at.offset, detail));
         }
         if previous_crc != at.crc {
-            let detail = format!(
-                "edit {number} follows an edit with CRC {previous_crc:08x}, not {:08x}",
-                at.crc
-            );
+            let detail =
+                format!("edit {number} follows an edit with CRC {previous_crc:08x}, not {:08x}", at.crc);
             return Err(self.corruption(at.offset, detail));
         }
         Ok(())
@@ -185,14 +166,10 @@ impl Walk {
         let behind = rest.get(1..).unwrap_or_default();
         if let Some((place, number)) = find_head(self.header.file_uid, behind, numbers) {
             let offset = at.offset + 1 + place as u64;
-            let detail =
-                format!("{fault}; it is no torn tail, as edit {number} follows at {offset}");
+            let detail = format!("{fault}; it is no torn tail, as edit {number} follows at {offset}");
             return Err(self.corruption(at.offset, detail));
         }
-        let bytes = rest
-            .iter()
-            .rposition(|byte| *byte != 0)
-            .map_or(0, |last| last as u64 + 1);
+        let bytes = rest.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1);
         let offset = at.offset;
         Ok(Step::End(Tail::Torn { offset, bytes }))
     }
@@ -214,10 +191,7 @@ impl Walk {
     }
 
     fn from(&self, offset: u64) -> &[u8] {
-        usize::try_from(offset)
-            .ok()
-            .and_then(|offset| self.bytes.get(offset..))
-            .unwrap_or_default()
+        usize::try_from(offset).ok().and_then(|offset| self.bytes.get(offset..)).unwrap_or_default()
     }
 }
 
@@ -228,9 +202,7 @@ fn read_all(file: &dyn File, name: &str) -> Result<Vec<u8>> {
     let length = file.len().map_err(fail)?;
     let length = usize::try_from(length).map_err(|_| fail(too_large()))?;
     let mut bytes = Vec::new();
-    bytes
-        .try_reserve_exact(length)
-        .map_err(|_| fail(too_large()))?;
+    bytes.try_reserve_exact(length).map_err(|_| fail(too_large()))?;
     bytes.resize(length, 0);
     let mut filled = 0;
     while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {

@@ -23,15 +23,11 @@ impl ShardedCounter {
     }
 
     pub(crate) fn add(&self, n: u64) {
-        self.shards[thread_number() % SHARDS]
-            .0
-            .fetch_add(n, Ordering::Relaxed);
+        self.shards[thread_number() % SHARDS].0.fetch_add(n, Ordering::Relaxed);
     }
 
     pub(crate) fn sum(&self) -> u64 {
-        self.shards.iter().fold(0, |sum, shard| {
-            sum.wrapping_add(shard.0.load(Ordering::Relaxed))
-        })
+        self.shards.iter().fold(0, |sum, shard| sum.wrapping_add(shard.0.load(Ordering::Relaxed)))
     }
 }
 

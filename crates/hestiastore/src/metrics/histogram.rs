@@ -53,12 +53,8 @@ impl Histogram {
     }
 
     pub(crate) fn snapshot(&self) -> HistogramSnapshot {
-        let mut snapshot = HistogramSnapshot {
-            count: 0,
-            sum_nanos: 0,
-            max_nanos: 0,
-            buckets: vec![0; BUCKETS],
-        };
+        let mut snapshot =
+            HistogramSnapshot { count: 0, sum_nanos: 0, max_nanos: 0, buckets: vec![0; BUCKETS] };
         for shard in &self.shards {
             let max_nanos = shard.max_nanos.load(Ordering::Relaxed);
             snapshot.max_nanos = snapshot.max_nanos.max(max_nanos);
@@ -152,14 +148,7 @@ mod tests {
     #[test]
     fn empty_histogram_is_all_zero() {
         let snapshot = Histogram::new().snapshot();
-        assert_eq!(
-            (
-                snapshot.count,
-                snapshot.quantile(0.5),
-                snapshot.mean_nanos()
-            ),
-            (0, 0, 0)
-        );
+        assert_eq!((snapshot.count, snapshot.quantile(0.5), snapshot.mean_nanos()), (0, 0, 0));
     }
 
     #[test]

@@ -13,6 +13,6 @@ mod snapshot;
 pub(crate) use counter::ShardedCounter;
 pub(crate) use histogram::{Histogram, HistogramSnapshot};
 pub use snapshot::{
-    BloomMetrics, CacheMetrics, IoMetrics, LogMetrics, MetricsSnapshot, OperationMetrics,
-    SegmentMetrics, SnapshotMetrics, WritePathMetrics,
+    BloomMetrics, CacheMetrics, IoMetrics, LogMetrics, MetricsSnapshot, OperationMetrics, SegmentMetrics,
+    SnapshotMetrics, WritePathMetrics,
 };

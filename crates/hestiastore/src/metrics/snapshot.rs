@@ -261,11 +261,7 @@ impl MetricsSnapshot {
     }
 
     fn texts(&self) -> [(&'static str, &str); 3] {
-        [
-            ("name", &self.name),
-            ("location", &self.location),
-            ("state", &self.state),
-        ]
+        [("name", &self.name), ("location", &self.location), ("state", &self.state)]
     }
 }
 
@@ -281,9 +277,7 @@ fn put_member(out: &mut String, name: &str) {
 /// One line a field: `group.field` and the value, each in its column.
 impl fmt::Display for MetricsSnapshot {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let texts = self
-            .texts()
-            .map(|(name, text)| (name.to_owned(), text.to_owned()));
+        let texts = self.texts().map(|(name, text)| (name.to_owned(), text.to_owned()));
         let mut rows: Vec<(String, String)> = texts.into();
         for (group, fields) in self.groups() {
             rows.extend(fields.into_iter().map(|(field, value)| {
@@ -348,18 +342,9 @@ mod tests {
         let mut metrics = example();
         metrics.location = "/data".into();
         let table = metrics.to_string();
-        let starts: Vec<_> = table
-            .lines()
-            .map(|line| line.rfind(' ').map(|at| at + 1))
-            .collect();
+        let starts: Vec<_> = table.lines().map(|line| line.rfind(' ').map(|at| at + 1)).collect();
         assert!(starts.iter().all(|start| *start == starts[0]), "{table}");
-        assert!(
-            table.contains("\nsnapshots.oldest_seq         -\n"),
-            "{table}"
-        );
-        assert!(
-            table.contains("\nlog.mode                     buffered\n"),
-            "{table}"
-        );
+        assert!(table.contains("\nsnapshots.oldest_seq         -\n"), "{table}");
+        assert!(table.contains("\nlog.mode                     buffered\n"), "{table}");
     }
 }

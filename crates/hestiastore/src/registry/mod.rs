@@ -141,13 +141,19 @@ impl SegmentRegistry {
     /// Forgets a run whose file is obsolete.
     pub(crate) fn forget(&self, handle: &RunHandle) {
         let mut table = self.table.lock();
-        let ready = matches!(table.entries.get(&handle.uid), Some(Entry { state: EntryState::Ready { .. }, .. }));
+        let ready =
+            matches!(table.entries.get(&handle.uid), Some(Entry { state: EntryState::Ready { .. }, .. }));
         if ready {
             self.unload(&mut table, handle.uid);
         }
     }
 
-    fn load_missing(&self, segment: &Segment, handle: &Arc<RunHandle>, shared: Weak<Segment>) -> Result<Arc<Run>> {
+    fn load_missing(
+        &self,
+        segment: &Segment,
+        handle: &Arc<RunHandle>,
+        shared: Weak<Segment>,
+    ) -> Result<Arc<Run>> {
         if let Some(run) = self.claim(segment, handle, shared)? {
             return Ok(run);
         }
@@ -176,7 +182,12 @@ impl SegmentRegistry {
     }
 
     /// Waits until the run is loaded by somebody, or makes the caller the one who loads it (`None`).
-    fn claim(&self, segment: &Segment, handle: &Arc<RunHandle>, shared: Weak<Segment>) -> Result<Option<Arc<Run>>> {
+    fn claim(
+        &self,
+        segment: &Segment,
+        handle: &Arc<RunHandle>,
+        shared: Weak<Segment>,
+    ) -> Result<Option<Arc<Run>>> {
         let mut table = self.table.lock();
         loop {
             match table.state {

@@ -55,14 +55,7 @@ impl RunCursor {
             CursorPurpose::Read => BlockCheck::Unchecked,
             CursorPurpose::Merge => BlockCheck::Checked,
         };
-        Self {
-            run,
-            purpose,
-            place: None,
-            key: Vec::new(),
-            ahead: ReadAhead::new(check),
-            in_sequence: 0,
-        }
+        Self { run, purpose, place: None, key: Vec::new(), ahead: ReadAhead::new(check), in_sequence: 0 }
     }
 
     pub(crate) fn seek_to_first(&mut self) -> Result<bool> {
@@ -85,10 +78,7 @@ impl RunCursor {
         if !self.enter(at, Direction::Forward)? {
             return Ok(false);
         }
-        let bound = self
-            .place
-            .as_ref()
-            .map_or(0, |place| place.chunk.lower_bound(key, seq));
+        let bound = self.place.as_ref().map_or(0, |place| place.chunk.lower_bound(key, seq));
         self.stand_at(at, bound)
     }
 
@@ -101,10 +91,7 @@ impl RunCursor {
         if !self.enter(at, Direction::Backward)? {
             return Ok(false);
         }
-        let bound = self
-            .place
-            .as_ref()
-            .map_or(0, |place| place.chunk.lower_bound_key(key));
+        let bound = self.place.as_ref().map_or(0, |place| place.chunk.lower_bound_key(key));
         match bound.checked_sub(1) {
             Some(last) => self.stand_at(at, last),
             None => self.leave_backward(at),
@@ -152,9 +139,7 @@ impl RunCursor {
 
     #[inline]
     pub(crate) fn seq(&self) -> u64 {
-        self.place
-            .as_ref()
-            .map_or(0, |place| place.chunk.seq(place.entry))
+        self.place.as_ref().map_or(0, |place| place.chunk.seq(place.entry))
     }
 
     /// The entry's own kind, also where its value is a chunk of its own.
@@ -209,10 +194,7 @@ impl RunCursor {
             return Ok(ValueGuard::alone(self.value()?.into_owned()));
         }
         let pin = ChunkPin::Owned(Arc::clone(&place.chunk));
-        Ok(ValueGuard::in_chunk(
-            pin,
-            place.chunk.value_range(place.entry),
-        ))
+        Ok(ValueGuard::in_chunk(pin, place.chunk.value_range(place.entry)))
     }
 
     /// The value as it is stored, if it is a chunk of its own: for [`super::RunWriter::add_value_chunk`].
@@ -224,10 +206,7 @@ impl RunCursor {
             return Ok(None);
         }
         let pointer = self.run.pointer(place.chunk.value(place.entry))?;
-        let chunk = self
-            .run
-            .chunks
-            .read_stored(self.run.expected_value(&pointer)?)?;
+        let chunk = self.run.chunks.read_stored(self.run.expected_value(&pointer)?)?;
         Ok(Some(StoredValueChunk {
             kind: pointer.kind,
             expiry_micros: pointer.expiry_micros,
@@ -301,13 +280,8 @@ impl RunCursor {
         }
         let expected = self.run.expected_chunk(at)?;
         let ahead_bytes = self.ahead_bytes();
-        let raw = self.ahead.chunk(
-            &self.run,
-            expected.position,
-            expected.stored_bytes,
-            direction,
-            ahead_bytes,
-        )?;
+        let raw =
+            self.ahead.chunk(&self.run, expected.position, expected.stored_bytes, direction, ahead_bytes)?;
         let payload = self.run.chunks.decode(expected, raw)?;
         let chunk = self.run.parse_chunk(expected.position, payload)?;
         if self.purpose == CursorPurpose::Read && self.in_sequence < CACHED_PER_SEEK {

@@ -16,12 +16,8 @@ use crate::error::{Error, Result};
 pub(crate) const FOOTER_BYTES: usize = 64;
 const FOOTER_MAGIC: [u8; 8] = *b"HSTRUNFT";
 const CRC_AT: usize = 60;
-const SECTIONS: [ChunkType; 4] = [
-    ChunkType::RangeTombstones,
-    ChunkType::SparseIndex,
-    ChunkType::BloomFilter,
-    ChunkType::Properties,
-];
+const SECTIONS: [ChunkType; 4] =
+    [ChunkType::RangeTombstones, ChunkType::SparseIndex, ChunkType::BloomFilter, ChunkType::Properties];
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Footer {
@@ -58,27 +54,16 @@ impl Footer {
             let pipeline = reader.u64()?.to_be_bytes();
             reader.u32()?;
             let first_section = ChunkPosition(first_section);
-            let footer = Self {
-                uid,
-                file_bytes,
-                first_section,
-                section_bytes,
-                pipeline,
-            };
+            let footer = Self { uid, file_bytes, first_section, section_bytes, pipeline };
             Ok((magic, footer, reader.u32()?))
         };
-        let (magic, footer, stored) =
-            fields().map_err(|_| damaged("the footer is cut off".into()))?;
+        let (magic, footer, stored) = fields().map_err(|_| damaged("the footer is cut off".into()))?;
         if magic != FOOTER_MAGIC {
-            return Err(damaged(format!(
-                "expected the footer magic, found {magic:02x?}"
-            )));
+            return Err(damaged(format!("expected the footer magic, found {magic:02x?}")));
         }
         let crc = crc32fast::hash(bytes.get(..CRC_AT).unwrap_or(&[]));
         if crc != stored {
-            return Err(damaged(format!(
-                "expected footer CRC {stored:08x}, found {crc:08x}"
-            )));
+            return Err(damaged(format!("expected footer CRC {stored:08x}, found {crc:08x}")));
         }
         Ok(footer)
     }
@@ -86,15 +71,13 @@ impl Footer {
     /// Type, place and stored length of the sections that are there.
     pub(crate) fn sections(&self) -> impl Iterator<Item = (ChunkType, ChunkPosition, u32)> {
         let mut position = self.first_section;
-        SECTIONS
-            .into_iter()
-            .zip(self.section_bytes)
-            .filter(|&(_, length)| length != 0)
-            .map(move |(chunk_type, length)| {
+        SECTIONS.into_iter().zip(self.section_bytes).filter(|&(_, length)| length != 0).map(
+            move |(chunk_type, length)| {
                 let at = position;
                 position = position.after(length);
                 (chunk_type, at, length)
-            })
+            },
+        )
     }
 
     /// Payload bytes of all sections together, with headers and padding.

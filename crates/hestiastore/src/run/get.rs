@@ -40,9 +40,7 @@ impl Run {
         };
         match chunk.find(key, hash, snapshot_seq) {
             Some(i) => self.found(pin, i).map(Some),
-            None if self.sparse.continues(at + 1, key) => {
-                self.get_in_next(at + 1, key, hash, snapshot_seq)
-            }
+            None if self.sparse.continues(at + 1, key) => self.get_in_next(at + 1, key, hash, snapshot_seq),
             None if chunk.find(key, hash, u64::MAX).is_some() => Ok(None),
             None => Ok(self.absent()),
         }
@@ -67,19 +65,10 @@ impl Run {
 
     /// The key's versions go on in the next chunk, whose first entry is older than what was asked for.
     #[cold]
-    fn get_in_next(
-        &self,
-        at: usize,
-        key: &[u8],
-        hash: u64,
-        snapshot_seq: u64,
-    ) -> Result<Option<Found>> {
+    fn get_in_next(&self, at: usize, key: &[u8], hash: u64, snapshot_seq: u64) -> Result<Option<Found>> {
         self.slots.counters.count(Count::Request);
         let pin = self.pin_chunk(at)?;
-        match pin
-            .chunk()
-            .and_then(|chunk| chunk.find(key, hash, snapshot_seq))
-        {
+        match pin.chunk().and_then(|chunk| chunk.find(key, hash, snapshot_seq)) {
             Some(i) => self.found(pin, i).map(Some),
             None => Ok(None),
         }
@@ -94,17 +83,9 @@ impl Run {
             let stored = chunk.map_or(&[][..], |chunk| chunk.value(i));
             let pointer = self.pointer(stored)?;
             let value = ValueGuard::alone(self.load_value(&pointer)?);
-            return Ok(Found {
-                seq,
-                kind: pointer.kind,
-                value,
-            });
+            return Ok(Found { seq, kind: pointer.kind, value });
         }
-        Ok(Found {
-            seq,
-            kind,
-            value: ValueGuard::in_chunk(pin, range),
-        })
+        Ok(Found { seq, kind, value: ValueGuard::in_chunk(pin, range) })
     }
 
     #[cold]
@@ -117,10 +98,8 @@ impl Run {
 
     pub(super) fn pointer(&self, stored: &[u8]) -> Result<ValuePointer> {
         let place = self.footer.first_section;
-        ValuePointer::decode(stored).ok_or_else(|| {
-            self.chunks
-                .damaged(place, format!("a pointer to a value: {stored:02x?}"))
-        })
+        ValuePointer::decode(stored)
+            .ok_or_else(|| self.chunks.damaged(place, format!("a pointer to a value: {stored:02x?}")))
     }
 
     pub(super) fn load_value(&self, pointer: &ValuePointer) -> Result<Vec<u8>> {
@@ -128,11 +107,7 @@ impl Run {
         if value.len() == pointer.decoded_bytes as usize {
             return Ok(value);
         }
-        let detail = format!(
-            "expected a value of {} bytes, found {}",
-            pointer.decoded_bytes,
-            value.len()
-        );
+        let detail = format!("expected a value of {} bytes, found {}", pointer.decoded_bytes, value.len());
         Err(self.chunks.damaged(pointer.position, detail))
     }
 

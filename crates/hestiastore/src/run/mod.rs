@@ -39,9 +39,7 @@ pub(crate) use cursor::{CursorPurpose, RunCursor};
 pub(crate) use get::Found;
 pub(crate) use open::Run;
 pub(crate) use properties::RunProperties;
-pub(crate) use settings::{
-    EntryKind, RunIdentity, RunSettings, key_hash, run_file_name, split_expiry,
-};
+pub(crate) use settings::{EntryKind, RunIdentity, RunSettings, key_hash, run_file_name, split_expiry};
 pub(crate) use statistics::{FilterStatistics, RunStatistics};
 pub(crate) use value::{StoredValueChunk, VALUE_CHUNK_BYTES, ValueGuard};
 pub(crate) use writer::{RunSummary, RunWriter};

@@ -50,16 +50,7 @@ impl Run {
         let chunks = ChunkReader::new(blocks, FilterPipeline::decode(footer.pipeline, &name)?);
         let (properties, sparse, filter) = sections.decode(&chunks, &footer)?;
         let slots = cache.open(sparse.len());
-        let run = Run {
-            name,
-            chunks,
-            footer,
-            properties,
-            sparse,
-            filter,
-            cache,
-            slots,
-        };
+        let run = Run { name, chunks, footer, properties, sparse, filter, cache, slots };
         run.check_sections(uid, index_uuid)?;
         Ok(run)
     }
@@ -80,13 +71,7 @@ impl Run {
     pub(crate) fn memory_bytes(&self) -> u64 {
         let filter = self.filter.as_ref().map_or(0, BloomFilter::memory_bytes);
         let keys = self.properties.first_key.len() + self.properties.last_key.len();
-        let parts = [
-            size_of::<Self>(),
-            self.sparse.memory_bytes(),
-            filter,
-            self.slots.memory_bytes(),
-            keys,
-        ];
+        let parts = [size_of::<Self>(), self.sparse.memory_bytes(), filter, self.slots.memory_bytes(), keys];
         parts.into_iter().sum::<usize>() as u64
     }
 
@@ -108,11 +93,8 @@ impl Run {
             Some(_) if key > &*self.properties.last_key => total,
             Some(at) => self.bytes_before(at).midpoint(self.bytes_before(at + 1)),
         };
-        let bytes = upper
-            .map_or(total, place)
-            .saturating_sub(lower.map_or(0, place));
-        let entries =
-            u128::from(bytes) * u128::from(self.properties.entries) / u128::from(total.max(1));
+        let bytes = upper.map_or(total, place).saturating_sub(lower.map_or(0, place));
+        let entries = u128::from(bytes) * u128::from(self.properties.entries) / u128::from(total.max(1));
         (bytes, entries as u64)
     }
 
@@ -128,22 +110,14 @@ impl Run {
 
     /// Payload bytes before chunk `at` and the value chunks that belong to it.
     fn bytes_before(&self, at: usize) -> u64 {
-        let before = at
-            .checked_sub(1)
-            .and_then(|before| self.sparse.chunk(before));
-        before.map_or(0, |chunk| {
-            chunk.position.after(chunk.stored_bytes).payload_position()
-        })
+        let before = at.checked_sub(1).and_then(|before| self.sparse.chunk(before));
+        before.map_or(0, |chunk| chunk.position.after(chunk.stored_bytes).payload_position())
     }
 
     /// What entry chunk `at` must look like.
     pub(super) fn expected_chunk(&self, at: usize) -> Result<ExpectedChunk> {
         let Some(chunk) = self.sparse.chunk(at) else {
-            return Err(Error::corruption(
-                &*self.name,
-                0,
-                format!("there is no entry chunk {at}"),
-            ));
+            return Err(Error::corruption(&*self.name, 0, format!("there is no entry chunk {at}")));
         };
         Ok(ExpectedChunk {
             chunk_type: ChunkType::Entries,
@@ -153,17 +127,10 @@ impl Run {
         })
     }
 
-    pub(super) fn parse_chunk(
-        &self,
-        position: ChunkPosition,
-        payload: Vec<u8>,
-    ) -> Result<EntryChunk> {
+    pub(super) fn parse_chunk(&self, position: ChunkPosition, payload: Vec<u8>) -> Result<EntryChunk> {
         EntryChunk::parse(payload).map_err(|error| match error {
             ParseError::Damaged(detail) => self.chunks.damaged(position, detail),
-            ParseError::Unknown(detail) => Error::Unsupported {
-                file: self.name.to_string(),
-                detail,
-            },
+            ParseError::Unknown(detail) => Error::Unsupported { file: self.name.to_string(), detail },
         })
     }
 
@@ -189,42 +156,28 @@ impl Run {
     fn check_sections(&self, uid: u64, index_uuid: u128) -> Result<()> {
         let properties = &self.properties;
         let chunks = (0..self.sparse.len()).filter_map(|at| self.sparse.chunk(at));
-        let too_long = chunks
-            .clone()
-            .find(|chunk| chunk.stored_bytes > properties.largest_stored_chunk);
-        let end = chunks
-            .last()
-            .map(|chunk| chunk.position.after(chunk.stored_bytes));
+        let too_long = chunks.clone().find(|chunk| chunk.stored_bytes > properties.largest_stored_chunk);
+        let end = chunks.last().map(|chunk| chunk.position.after(chunk.stored_bytes));
         let found_filter = match self.filter {
             None => FilterKind::None,
             Some(_) => FilterKind::BlockedBloom,
         };
-        let problem =
-            if properties.identity.uid != uid || properties.identity.index_uuid != index_uuid {
-                "the properties are another run's".to_owned()
-            } else if properties.pipeline != *self.chunks.pipeline() {
-                "footer and properties name different filter pipelines".to_owned()
-            } else if properties.entry_chunks != self.sparse.len() as u64 {
-                let found = self.sparse.len();
-                format!(
-                    "expected {} entry chunks in the sparse index, found {found}",
-                    properties.entry_chunks
-                )
-            } else if end.is_some_and(|end| end > self.footer.first_section) {
-                "the sparse index points behind the data".to_owned()
-            } else if let Some(chunk) = too_long {
-                format!(
-                    "the sparse index states a chunk of {} bytes",
-                    chunk.stored_bytes
-                )
-            } else if properties.filter != found_filter {
-                format!(
-                    "expected filter {:?}, found {found_filter:?}",
-                    properties.filter
-                )
-            } else {
-                return Ok(());
-            };
+        let problem = if properties.identity.uid != uid || properties.identity.index_uuid != index_uuid {
+            "the properties are another run's".to_owned()
+        } else if properties.pipeline != *self.chunks.pipeline() {
+            "footer and properties name different filter pipelines".to_owned()
+        } else if properties.entry_chunks != self.sparse.len() as u64 {
+            let found = self.sparse.len();
+            format!("expected {} entry chunks in the sparse index, found {found}", properties.entry_chunks)
+        } else if end.is_some_and(|end| end > self.footer.first_section) {
+            "the sparse index points behind the data".to_owned()
+        } else if let Some(chunk) = too_long {
+            format!("the sparse index states a chunk of {} bytes", chunk.stored_bytes)
+        } else if properties.filter != found_filter {
+            format!("expected filter {:?}, found {found_filter:?}", properties.filter)
+        } else {
+            return Ok(());
+        };
         Err(self.chunks.damaged(self.footer.first_section, problem))
     }
 }
@@ -242,9 +195,7 @@ fn read_frame(
     uid: u64,
     index_uuid: u128,
 ) -> Result<(BlockFileReader, Footer)> {
-    let file_bytes = file
-        .len()
-        .map_err(|source| Error::io("read the length of", &**name, source))?;
+    let file_bytes = file.len().map_err(|source| Error::io("read the length of", &**name, source))?;
     let mut header = [0u8; FILE_HEADER_BYTES];
     read_exactly(&*file, name, 0, &mut header)?;
     let header = FileHeader::decode(&header, RUN_MAGIC, name)?;
@@ -252,9 +203,8 @@ fn read_frame(
     if header.index_uuid != index_uuid || header.file_uid != uid {
         return Err(Error::corruption(&**name, 0, "the header is another run's"));
     }
-    let layout = BlockLayout::new(header.parameter).ok_or_else(|| {
-        Error::corruption(&**name, 0, format!("blocks of {} bytes", header.parameter))
-    })?;
+    let layout = BlockLayout::new(header.parameter)
+        .ok_or_else(|| Error::corruption(&**name, 0, format!("blocks of {} bytes", header.parameter)))?;
 
     let footer_at = file_bytes.saturating_sub(FOOTER_BYTES as u64);
     let block_bytes = footer_at.saturating_sub(HEADER_PAGE_BYTES);
@@ -266,17 +216,11 @@ fn read_frame(
     read_exactly(&*file, name, footer_at, &mut footer)?;
     let footer = Footer::decode(&footer, name, footer_at)?;
     if footer.uid != uid || footer.file_bytes != file_bytes {
-        let detail = format!(
-            "the footer is of run {:016x}, {} bytes",
-            footer.uid, footer.file_bytes
-        );
+        let detail = format!("the footer is of run {:016x}, {} bytes", footer.uid, footer.file_bytes);
         return Err(Error::corruption(&**name, footer_at, detail));
     }
     let blocks = block_bytes / layout.block_bytes() as u64;
-    Ok((
-        BlockFileReader::new(file, Arc::clone(name), layout, uid, blocks),
-        footer,
-    ))
+    Ok((BlockFileReader::new(file, Arc::clone(name), layout, uid, blocks), footer))
 }
 
 /// The raw bytes of all sections, read at once.
@@ -287,10 +231,7 @@ impl Sections {
         let mut raw = Vec::new();
         let start = footer.first_section.payload_position();
         let length = footer.section_payload_bytes();
-        if start
-            .checked_add(length)
-            .is_none_or(|end| end > blocks.payload_bytes())
-        {
+        if start.checked_add(length).is_none_or(|end| end > blocks.payload_bytes()) {
             let detail = format!("sections of {length} bytes at payload position {start}");
             return Err(Error::corruption(name, blocks.file_offset(start), detail));
         }
@@ -310,33 +251,19 @@ impl Sections {
             match chunk_type {
                 ChunkType::Properties => {
                     let offset = chunks.blocks().file_offset(position.payload_position());
-                    properties = Some(RunProperties::decode(
-                        &payload,
-                        chunks.blocks().name(),
-                        offset,
-                    )?);
+                    properties = Some(RunProperties::decode(&payload, chunks.blocks().name(), offset)?);
                 }
-                ChunkType::SparseIndex => {
-                    sparse = Some(SparseIndex::parse(&payload).map_err(damaged)?)
-                }
-                ChunkType::BloomFilter => {
-                    filter = Some(BloomFilter::parse(&payload).map_err(damaged)?)
-                }
+                ChunkType::SparseIndex => sparse = Some(SparseIndex::parse(&payload).map_err(damaged)?),
+                ChunkType::BloomFilter => filter = Some(BloomFilter::parse(&payload).map_err(damaged)?),
                 _ => {
                     let detail = format!("a section of {chunk_type:?} is not known");
-                    return Err(Error::Unsupported {
-                        file: chunks.blocks().name().into(),
-                        detail,
-                    });
+                    return Err(Error::Unsupported { file: chunks.blocks().name().into(), detail });
                 }
             }
         }
         match (properties, sparse) {
             (Some(properties), Some(sparse)) => Ok((properties, sparse, filter)),
-            _ => Err(chunks.damaged(
-                footer.first_section,
-                "properties or sparse index are missing".into(),
-            )),
+            _ => Err(chunks.damaged(footer.first_section, "properties or sparse index are missing".into())),
         }
     }
 
@@ -353,14 +280,6 @@ impl Sections {
         let raw = self.0.get(start as usize..end as usize).unwrap_or(&[]);
         // Sections are not compressed, so they decode to no more than is stored.
         let max_decoded_bytes = stored_bytes;
-        chunks.decode(
-            ExpectedChunk {
-                chunk_type,
-                position,
-                stored_bytes,
-                max_decoded_bytes,
-            },
-            raw,
-        )
+        chunks.decode(ExpectedChunk { chunk_type, position, stored_bytes, max_decoded_bytes }, raw)
     }
 }

@@ -79,21 +79,13 @@ impl RunProperties {
         let identity = &self.identity;
         let mut out = Vec::new();
         put(&mut out, tag::UID, &identity.uid.to_be_bytes());
-        put(
-            &mut out,
-            tag::INDEX_UUID,
-            &identity.index_uuid.to_be_bytes(),
-        );
+        put(&mut out, tag::INDEX_UUID, &identity.index_uuid.to_be_bytes());
         put(&mut out, tag::KEY_TYPE, identity.key_type.as_bytes());
         put(&mut out, tag::VALUE_TYPE, identity.value_type.as_bytes());
         put(&mut out, tag::PIPELINE, &self.pipeline.encode());
         put(&mut out, tag::SEGMENT, &identity.segment.to_be_bytes());
         put(&mut out, tag::RANK, &identity.rank.to_be_bytes());
-        put(
-            &mut out,
-            tag::EDIT_NUMBER,
-            &identity.edit_number.to_be_bytes(),
-        );
+        put(&mut out, tag::EDIT_NUMBER, &identity.edit_number.to_be_bytes());
         put_u64s(&mut out, tag::INPUTS, &identity.inputs);
         put(&mut out, tag::ANSWERED_LOWER, &identity.answered_lower);
         if let Some(upper) = &identity.answered_upper {
@@ -119,22 +111,14 @@ impl RunProperties {
         put(&mut out, tag::FILTER, &filter);
         put(&mut out, tag::FIRST_KEY, &self.first_key);
         put(&mut out, tag::LAST_KEY, &self.last_key);
-        put_u64s(
-            &mut out,
-            tag::RAW_BYTES,
-            &[self.key_bytes, self.value_bytes],
-        );
+        put_u64s(&mut out, tag::RAW_BYTES, &[self.key_bytes, self.value_bytes]);
         let largest = [
             self.largest_stored_chunk,
             self.largest_decoded_chunk,
             self.largest_stored_value,
             self.largest_decoded_value,
         ];
-        put(
-            &mut out,
-            tag::LARGEST,
-            largest.map(u32::to_be_bytes).as_flattened(),
-        );
+        put(&mut out, tag::LARGEST, largest.map(u32::to_be_bytes).as_flattened());
         out
     }
 
@@ -144,8 +128,8 @@ impl RunProperties {
         let mut seen = Vec::new();
         while !reader.is_empty() {
             let damaged = |detail: String| Error::corruption(file, offset, detail);
-            let (tag, bytes) = read_field(&mut reader)
-                .map_err(|_| damaged("the properties are cut off".into()))?;
+            let (tag, bytes) =
+                read_field(&mut reader).map_err(|_| damaged("the properties are cut off".into()))?;
             if seen.contains(&tag) {
                 return Err(damaged(format!("property {tag:#06x} stands twice")));
             }
@@ -155,10 +139,7 @@ impl RunProperties {
                 Ok(false) if tag & CRITICAL == 0 => {}
                 Ok(false) => {
                     let detail = format!("property {tag:#06x} is not known");
-                    return Err(Error::Unsupported {
-                        file: file.into(),
-                        detail,
-                    });
+                    return Err(Error::Unsupported { file: file.into(), detail });
                 }
                 Err(FieldError::Other(error)) => return Err(error),
                 Err(FieldError::Malformed) => {
@@ -166,21 +147,10 @@ impl RunProperties {
                 }
             }
         }
-        let needed = [
-            tag::UID,
-            tag::INDEX_UUID,
-            tag::PIPELINE,
-            tag::COUNTS,
-            tag::FILTER,
-            tag::LARGEST,
-        ];
+        let needed = [tag::UID, tag::INDEX_UUID, tag::PIPELINE, tag::COUNTS, tag::FILTER, tag::LARGEST];
         match needed.into_iter().find(|tag| !seen.contains(tag)) {
             None => Ok(properties),
-            Some(tag) => Err(Error::corruption(
-                file,
-                offset,
-                format!("property {tag:#06x} is missing"),
-            )),
+            Some(tag) => Err(Error::corruption(file, offset, format!("property {tag:#06x} is missing"))),
         }
     }
 
@@ -219,8 +189,7 @@ impl RunProperties {
             tag::KEY_TYPE => identity.key_type = text(bytes)?,
             tag::VALUE_TYPE => identity.value_type = text(bytes)?,
             tag::PIPELINE => {
-                self.pipeline =
-                    FilterPipeline::decode(fixed(bytes)?, file).map_err(FieldError::Other)?;
+                self.pipeline = FilterPipeline::decode(fixed(bytes)?, file).map_err(FieldError::Other)?;
             }
             tag::SEGMENT => identity.segment = u64::from_be_bytes(fixed(bytes)?),
             tag::RANK => identity.rank = u64::from_be_bytes(fixed(bytes)?),
@@ -242,15 +211,7 @@ impl RunProperties {
     }
 
     fn set_counts(&mut self, counts: &[u64]) -> Result<(), FieldError> {
-        let &[
-            entries,
-            keys,
-            tombstones,
-            range_tombstones,
-            entry_chunks,
-            value_chunks,
-        ] = counts
-        else {
+        let &[entries, keys, tombstones, range_tombstones, entry_chunks, value_chunks] = counts else {
             return Err(FieldError::Malformed);
         };
         self.entries = entries;
@@ -266,12 +227,7 @@ impl RunProperties {
         let Some((&[kind, hash_id], seed)) = bytes.split_first_chunk() else {
             return Err(FieldError::Malformed);
         };
-        let unsupported = |detail| {
-            FieldError::Other(Error::Unsupported {
-                file: file.into(),
-                detail,
-            })
-        };
+        let unsupported = |detail| FieldError::Other(Error::Unsupported { file: file.into(), detail });
         self.filter = match kind {
             0 => FilterKind::None,
             1 => FilterKind::BlockedBloom,
@@ -313,10 +269,7 @@ fn put(out: &mut Vec<u8>, tag: u16, bytes: &[u8]) {
 }
 
 fn put_u64s(out: &mut Vec<u8>, tag: u16, numbers: &[u64]) {
-    let bytes: Vec<u8> = numbers
-        .iter()
-        .flat_map(|number| number.to_be_bytes())
-        .collect();
+    let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_be_bytes()).collect();
     put(out, tag, &bytes);
 }
 
@@ -336,10 +289,7 @@ fn text(bytes: &[u8]) -> Result<String, FieldError> {
 
 fn u64s(bytes: &[u8]) -> Result<Vec<u64>, FieldError> {
     match bytes.as_chunks::<8>() {
-        (numbers, []) => Ok(numbers
-            .iter()
-            .map(|&number| u64::from_be_bytes(number))
-            .collect()),
+        (numbers, []) => Ok(numbers.iter().map(|&number| u64::from_be_bytes(number)).collect()),
         _ => Err(FieldError::Malformed),
     }
 }

@@ -29,11 +29,7 @@ pub(super) struct ReadAhead {
 
 impl ReadAhead {
     pub(super) fn new(check: BlockCheck) -> Self {
-        Self {
-            window: Vec::new(),
-            start: 0,
-            check,
-        }
+        Self { window: Vec::new(), start: 0, check }
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
@@ -55,18 +51,12 @@ impl ReadAhead {
         if self.range(start, length).is_none() {
             let ahead = length.max(ahead_bytes) as u64;
             let (from, to) = match direction {
-                Direction::Forward => (
-                    start,
-                    start.saturating_add(ahead).min(run.data_bytes()).max(end),
-                ),
+                Direction::Forward => (start, start.saturating_add(ahead).min(run.data_bytes()).max(end)),
                 Direction::Backward => (end.saturating_sub(ahead).min(start), end),
             };
             self.fill(run, from, (to - from) as usize)?;
         }
-        let missing = || {
-            run.chunks
-                .damaged(position, "the blocks end before the chunk".into())
-        };
+        let missing = || run.chunks.damaged(position, "the blocks end before the chunk".into());
         self.range(start, length).ok_or_else(missing)
     }
 

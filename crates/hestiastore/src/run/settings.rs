@@ -65,37 +65,22 @@ impl RunSettings {
         const MAX_CHUNK_BYTES: u32 = 64 << 20;
         let mut problems = Vec::new();
         if BlockLayout::new(self.block_bytes).is_none() {
-            problems.push(format!(
-                "block size {}: must be a multiple of 4096, up to 16 MiB",
-                self.block_bytes
-            ));
+            problems
+                .push(format!("block size {}: must be a multiple of 4096, up to 16 MiB", self.block_bytes));
         }
         if self.buffer_bytes == 0 || !self.buffer_bytes.is_multiple_of(1024) {
-            problems.push(format!(
-                "buffer size {}: must be a multiple of 1024",
-                self.buffer_bytes
-            ));
+            problems.push(format!("buffer size {}: must be a multiple of 1024", self.buffer_bytes));
         }
         if self.chunk_max_keys == 0 || self.chunk_max_keys > 1 << 20 {
-            problems.push(format!(
-                "chunk keys {}: must be 1 to 1048576",
-                self.chunk_max_keys
-            ));
+            problems.push(format!("chunk keys {}: must be 1 to 1048576", self.chunk_max_keys));
         }
         if self.chunk_max_bytes == 0 || self.chunk_max_bytes > MAX_CHUNK_BYTES {
-            problems.push(format!(
-                "chunk bytes {}: must be 1 to 64 MiB",
-                self.chunk_max_bytes
-            ));
+            problems.push(format!("chunk bytes {}: must be 1 to 64 MiB", self.chunk_max_bytes));
         }
         if let Err(Error::InvalidConfig { problems: more }) = self.bloom.check() {
             problems.extend(more);
         }
-        if problems.is_empty() {
-            Ok(())
-        } else {
-            Err(Error::InvalidConfig { problems })
-        }
+        if problems.is_empty() { Ok(()) } else { Err(Error::InvalidConfig { problems }) }
     }
 }
 

@@ -77,10 +77,7 @@ impl RunCounters {
 
     pub(super) fn statistics(&self) -> RunStatistics {
         let sum = |what: Count| {
-            self.shards
-                .iter()
-                .map(|shard| shard.0[what as usize].load(Ordering::Relaxed))
-                .sum::<u64>()
+            self.shards.iter().map(|shard| shard.0[what as usize].load(Ordering::Relaxed)).sum::<u64>()
         };
         let (refused, positives) = (sum(Count::Refused), sum(Count::Positive));
         let requests = positives + sum(Count::Unfiltered) + sum(Count::Request);

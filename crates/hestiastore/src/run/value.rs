@@ -42,13 +42,7 @@ impl ValuePointer {
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader::new(bytes);
         let mut fields = || -> Result<(u8, u64, u32, u32, u64), Short> {
-            Ok((
-                reader.u8()?,
-                reader.u64()?,
-                reader.u32()?,
-                reader.u32()?,
-                reader.u64()?,
-            ))
+            Ok((reader.u8()?, reader.u64()?, reader.u32()?, reader.u32()?, reader.u64()?))
         };
         let (kind, cell, stored_bytes, decoded_bytes, expiry_micros) = fields().ok()?;
         let kind = EntryKind::from_number(kind)
@@ -115,9 +109,7 @@ impl Deref for ValueGuard {
     #[inline]
     fn deref(&self) -> &[u8] {
         match &self.0 {
-            Place::InChunk { pin, start, end } => {
-                pin.chunk().map_or(&[], |chunk| chunk.slice(*start, *end))
-            }
+            Place::InChunk { pin, start, end } => pin.chunk().map_or(&[], |chunk| chunk.slice(*start, *end)),
             Place::Alone(value) => value,
         }
     }

@@ -82,11 +82,7 @@ impl<'a> Walk<'a> {
         let chunk = self.run.expected_chunk(at).and_then(|expected| {
             let payload = self.run.chunks.read(expected)?;
             let decoded_bytes = payload.len() as u32;
-            Ok((
-                expected,
-                decoded_bytes,
-                self.run.parse_chunk(expected.position, payload)?,
-            ))
+            Ok((expected, decoded_bytes, self.run.parse_chunk(expected.position, payload)?))
         });
         let (expected, decoded_bytes, chunk) = match chunk {
             Ok(chunk) => chunk,
@@ -112,10 +108,7 @@ impl<'a> Walk<'a> {
         }
         if self.complete && self.next != expected.position {
             let next = self.next.0;
-            self.complain(
-                expected.position,
-                format!("expected this chunk at cell {next}"),
-            );
+            self.complain(expected.position, format!("expected this chunk at cell {next}"));
         }
         self.next = expected.position.after(expected.stored_bytes);
     }
@@ -124,17 +117,11 @@ impl<'a> Walk<'a> {
         let first = key_of(chunk, 0);
         let (separator, seq) = (self.run.sparse.separator(at), self.run.sparse.seq(at));
         let goes_on = self.last.as_ref().is_some_and(|(last, _)| *last == first);
-        let behind_last = self
-            .last
-            .as_ref()
-            .is_none_or(|(last, _)| goes_on || *last < separator);
+        let behind_last = self.last.as_ref().is_none_or(|(last, _)| goes_on || *last < separator);
         let expected_seq = if goes_on { chunk.seq(0) } else { u64::MAX };
         let fits = separator <= first && behind_last && (seq == expected_seq || !self.complete);
         if !fits {
-            self.complain(
-                position,
-                format!("separator {separator:02x?}, seq {seq}, does not fit its chunk"),
-            );
+            self.complain(position, format!("separator {separator:02x?}, seq {seq}, does not fit its chunk"));
         }
         if at == 0 && separator != first {
             self.complain(position, "the first separator is not the first key".into());
@@ -154,33 +141,14 @@ impl<'a> Walk<'a> {
         }
         let hash = key_hash(self.run.properties.hash_seed, &key);
         if chunk.fingerprint(entry) != hash as u8 {
-            self.complain(
-                position,
-                format!("entry {entry} has another key's fingerprint"),
-            );
+            self.complain(position, format!("entry {entry} has another key's fingerprint"));
         }
-        if self
-            .run
-            .filter
-            .as_ref()
-            .is_some_and(|filter| !filter.may_contain(hash))
-        {
-            self.complain(
-                position,
-                format!("the filter denies the key of entry {entry}"),
-            );
+        if self.run.filter.as_ref().is_some_and(|filter| !filter.may_contain(hash)) {
+            self.complain(position, format!("the filter denies the key of entry {entry}"));
         }
-        if seq != 0
-            && self
-                .run
-                .properties
-                .seqs
-                .is_none_or(|(least, greatest)| seq < least || seq > greatest)
+        if seq != 0 && self.run.properties.seqs.is_none_or(|(least, greatest)| seq < least || seq > greatest)
         {
-            self.complain(
-                position,
-                format!("entry {entry} has seq {seq}, which is not covered"),
-            );
+            self.complain(position, format!("entry {entry} has seq {seq}, which is not covered"));
         }
         if self.found.entries == 0 {
             self.found.first_key.clone_from(&key);
@@ -219,10 +187,7 @@ impl<'a> Walk<'a> {
         let value = self.run.load_value(&pointer)?;
         if self.complete && self.next != pointer.position {
             let next = self.next.0;
-            self.complain(
-                pointer.position,
-                format!("expected this value at cell {next}"),
-            );
+            self.complain(pointer.position, format!("expected this value at cell {next}"));
         }
         self.next = pointer.position.after(pointer.stored_bytes);
         self.found.value_chunks += 1;
@@ -231,10 +196,7 @@ impl<'a> Walk<'a> {
         raise(&mut self.found.largest_decoded_value, pointer.decoded_bytes);
         if pointer.kind == EntryKind::PutExpiry {
             if split_expiry(&value).map(|(expiry, _)| expiry) != Some(pointer.expiry_micros) {
-                self.complain(
-                    pointer.position,
-                    "pointer and value differ in their expiry".into(),
-                );
+                self.complain(pointer.position, "pointer and value differ in their expiry".into());
             }
             self.expiry(pointer.expiry_micros);
         }
@@ -254,10 +216,7 @@ impl<'a> Walk<'a> {
         }
         if self.next != run.footer.first_section {
             let next = self.next.0;
-            self.complain(
-                run.footer.first_section,
-                format!("expected the sections at cell {next}"),
-            );
+            self.complain(run.footer.first_section, format!("expected the sections at cell {next}"));
         }
         self.found.last_key = self.last.take().map_or_else(Vec::new, |(key, _)| key);
         let stated = &run.properties;

@@ -7,8 +7,8 @@ use super::entries::EntryChunkBuilder;
 use super::footer::{FOOTER_BYTES, Footer};
 use super::properties::{FilterKind, HASH_XXH3_64, RunProperties};
 use super::settings::{
-    EntryKind, MAX_KEY_BYTES, MAX_VALUE_BYTES, RUN_MAGIC, RUN_VERSION, RunIdentity, RunSettings,
-    key_hash, run_file_name, split_expiry,
+    EntryKind, MAX_KEY_BYTES, MAX_VALUE_BYTES, RUN_MAGIC, RUN_VERSION, RunIdentity, RunSettings, key_hash,
+    run_file_name, split_expiry,
 };
 use super::sparse::SparseIndexBuilder;
 use super::value::{StoredValueChunk, VALUE_CHUNK_BYTES, ValuePointer};
@@ -56,12 +56,7 @@ impl RunWriter {
         let temporary = format!("{name}.tmp");
         let opened = directory.create(&temporary);
         let opened = opened.map_err(|source| Error::io("create", temporary.as_str(), source))?;
-        let file = TemporaryFile {
-            directory: Arc::clone(directory),
-            name,
-            temporary,
-            done: false,
-        };
+        let file = TemporaryFile { directory: Arc::clone(directory), name, temporary, done: false };
         let header = FileHeader {
             magic: RUN_MAGIC,
             version: RUN_VERSION,
@@ -90,13 +85,7 @@ impl RunWriter {
 
     /// Appends a version. Keys ascend, and seqs descend under one key; anything else is an error. The value of
     /// a `PutExpiry` begins with its expiry.
-    pub(crate) fn add(
-        &mut self,
-        key: &[u8],
-        seq: u64,
-        kind: EntryKind,
-        value: &[u8],
-    ) -> Result<()> {
+    pub(crate) fn add(&mut self, key: &[u8], seq: u64, kind: EntryKind, value: &[u8]) -> Result<()> {
         self.check(key, seq, kind, value.len())?;
         let expiry_micros = match kind {
             EntryKind::PutExpiry => match split_expiry(value) {
@@ -115,19 +104,12 @@ impl RunWriter {
     }
 
     /// Appends a version whose value is copied as it is stored in another run.
-    pub(crate) fn add_value_chunk(
-        &mut self,
-        key: &[u8],
-        seq: u64,
-        stored: &StoredValueChunk,
-    ) -> Result<()> {
+    pub(crate) fn add_value_chunk(&mut self, key: &[u8], seq: u64, stored: &StoredValueChunk) -> Result<()> {
         let expiry_micros = (stored.kind == EntryKind::PutExpiry).then_some(stored.expiry_micros);
         self.check(key, seq, stored.kind, stored.chunk.decoded_bytes as usize)?;
         if stored.pipeline != *self.chunks.pipeline() {
             let chunk = &stored.chunk;
-            let value = stored
-                .pipeline
-                .revert(chunk.applied, &chunk.stored, chunk.decoded_bytes);
+            let value = stored.pipeline.revert(chunk.applied, &chunk.stored, chunk.decoded_bytes);
             let value = value.map_err(|detail| self.misuse(detail))?;
             return self.add(key, seq, stored.kind, &value);
         }
@@ -137,13 +119,8 @@ impl RunWriter {
 
     /// Near the length that the file would have if it were finished now.
     pub(crate) fn estimated_bytes(&self) -> u64 {
-        let filter = self
-            .filter_shape()
-            .map_or(0, |shape| u64::from(shape.blocks) * 64);
-        self.chunks.payload_position()
-            + self.entries.bytes() as u64
-            + self.sparse.memory_bytes()
-            + filter
+        let filter = self.filter_shape().map_or(0, |shape| u64::from(shape.blocks) * 64);
+        self.chunks.payload_position() + self.entries.bytes() as u64 + self.sparse.memory_bytes() + filter
     }
 
     pub(crate) fn entry_count(&self) -> u64 {
@@ -167,23 +144,17 @@ impl RunWriter {
         self.properties.last_key.clone_from(&self.last_key);
         let first_section = self.chunks.next_position();
         let sparse = self.sparse.encode();
-        let sparse = self
-            .chunks
-            .append(ChunkType::SparseIndex, Section::Directory, &sparse)?;
+        let sparse = self.chunks.append(ChunkType::SparseIndex, Section::Directory, &sparse)?;
         let filter = match self.filter_shape() {
             None => 0,
             Some(shape) => {
                 self.properties.filter = FilterKind::BlockedBloom;
                 let filter = encode_filter(shape, &self.hashes);
-                self.chunks
-                    .append(ChunkType::BloomFilter, Section::Directory, &filter)?
-                    .stored_bytes
+                self.chunks.append(ChunkType::BloomFilter, Section::Directory, &filter)?.stored_bytes
             }
         };
         let properties = self.properties.encode();
-        let properties =
-            self.chunks
-                .append(ChunkType::Properties, Section::Directory, &properties)?;
+        let properties = self.chunks.append(ChunkType::Properties, Section::Directory, &properties)?;
         let footer = Footer {
             uid: self.properties.identity.uid,
             file_bytes: 0,
@@ -191,33 +162,18 @@ impl RunWriter {
             section_bytes: [0, sparse.stored_bytes, filter, properties.stored_bytes],
             pipeline: self.settings.pipeline.encode(),
         };
-        let trailer = |file_bytes| {
-            Footer {
-                file_bytes,
-                ..footer
-            }
-            .encode()
-        };
+        let trailer = |file_bytes| Footer { file_bytes, ..footer }.encode();
         let file_bytes = self.chunks.finish(trailer, FOOTER_BYTES as u64)?;
         self.file.give_name()?;
-        Ok(RunSummary {
-            properties: self.properties,
-            file_bytes,
-        })
+        Ok(RunSummary { properties: self.properties, file_bytes })
     }
 
     fn check(&self, key: &[u8], seq: u64, kind: EntryKind, value_bytes: usize) -> Result<()> {
         if key.len() > MAX_KEY_BYTES {
-            return Err(Error::KeyTooLong {
-                length: key.len(),
-                limit: MAX_KEY_BYTES,
-            });
+            return Err(Error::KeyTooLong { length: key.len(), limit: MAX_KEY_BYTES });
         }
         if value_bytes > MAX_VALUE_BYTES {
-            return Err(Error::ValueTooLong {
-                length: value_bytes,
-                limit: MAX_VALUE_BYTES,
-            });
+            return Err(Error::ValueTooLong { length: value_bytes, limit: MAX_VALUE_BYTES });
         }
         if matches!(kind, EntryKind::RangeDelete | EntryKind::ValuePointer) {
             return Err(self.misuse(format!("{kind:?} is no kind of an entry to add")));
@@ -245,8 +201,7 @@ impl RunWriter {
         let properties = &mut self.properties;
         properties.value_chunks += 1;
         properties.largest_stored_value = properties.largest_stored_value.max(chunk.stored_bytes);
-        properties.largest_decoded_value =
-            properties.largest_decoded_value.max(chunk.decoded_bytes);
+        properties.largest_decoded_value = properties.largest_decoded_value.max(chunk.decoded_bytes);
         let pointer = ValuePointer {
             kind,
             position: chunk.position,
@@ -255,14 +210,7 @@ impl RunWriter {
             expiry_micros: expiry_micros.unwrap_or(0),
         };
         let kinds = (kind, EntryKind::ValuePointer);
-        self.push(
-            key,
-            seq,
-            kinds,
-            expiry_micros,
-            &pointer.encode(),
-            chunk.decoded_bytes as usize,
-        )
+        self.push(key, seq, kinds, expiry_micros, &pointer.encode(), chunk.decoded_bytes as usize)
     }
 
     /// Adds an entry to the chunk and to the counts. `kinds` are the entry's own and the stored one.
@@ -313,23 +261,13 @@ impl RunWriter {
         };
         let first_key = first_key.to_vec();
         self.entries.finish(&mut self.payload);
-        let chunk = self
-            .chunks
-            .append(ChunkType::Entries, Section::Data, &self.payload)?;
-        self.sparse.push(
-            self.last_key_of_chunk.as_deref(),
-            &first_key,
-            first_seq,
-            chunk,
-        );
-        self.last_key_of_chunk
-            .get_or_insert_default()
-            .clone_from(&self.last_key);
+        let chunk = self.chunks.append(ChunkType::Entries, Section::Data, &self.payload)?;
+        self.sparse.push(self.last_key_of_chunk.as_deref(), &first_key, first_seq, chunk);
+        self.last_key_of_chunk.get_or_insert_default().clone_from(&self.last_key);
         let properties = &mut self.properties;
         properties.entry_chunks += 1;
         properties.largest_stored_chunk = properties.largest_stored_chunk.max(chunk.stored_bytes);
-        properties.largest_decoded_chunk =
-            properties.largest_decoded_chunk.max(chunk.decoded_bytes);
+        properties.largest_decoded_chunk = properties.largest_decoded_chunk.max(chunk.decoded_bytes);
         Ok(())
     }
 
@@ -345,13 +283,7 @@ impl RunWriter {
 
 impl RunProperties {
     fn new(identity: RunIdentity, pipeline: FilterPipeline, hash_seed: u64) -> Self {
-        Self {
-            identity,
-            pipeline,
-            hash_seed,
-            hash_id: HASH_XXH3_64,
-            ..Self::empty()
-        }
+        Self { identity, pipeline, hash_seed, hash_id: HASH_XXH3_64, ..Self::empty() }
     }
 }
 

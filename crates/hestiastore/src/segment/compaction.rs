@@ -113,7 +113,8 @@ impl<'a> SortedOutput<'a> {
     }
 
     fn cut(&mut self, before: Option<&[u8]>) -> Result<()> {
-        let upper = before.map(Box::from).or_else(|| self.plan.identity.answered_upper.clone().map(Into::into));
+        let upper =
+            before.map(Box::from).or_else(|| self.plan.identity.answered_upper.clone().map(Into::into));
         if let Some(mut writer) = self.writer.take() {
             writer.answer_until(upper.as_deref());
             let summary = writer.finish()?;
@@ -139,7 +140,8 @@ struct Input {
 
 impl Input {
     fn settle(&mut self, on_entry: bool) -> bool {
-        let within = on_entry && self.reference.upper.as_deref().is_none_or(|upper| self.cursor.key() < upper);
+        let within =
+            on_entry && self.reference.upper.as_deref().is_none_or(|upper| self.cursor.key() < upper);
         if within {
             self.head = key_head(self.cursor.key());
         }
@@ -171,19 +173,12 @@ pub(crate) fn merge_runs(
 }
 
 /// The inputs that have entries, in order of their first ones.
-fn open_inputs(
-    segment: &Segment,
-    inputs: &[Arc<RunRef>],
-    loader: &impl LoadRuns,
-) -> Result<Vec<Input>> {
+fn open_inputs(segment: &Segment, inputs: &[Arc<RunRef>], loader: &impl LoadRuns) -> Result<Vec<Input>> {
     let mut open = Vec::with_capacity(inputs.len());
     for reference in inputs {
         let run = loader.load(segment, &reference.handle)?;
-        let mut input = Input {
-            cursor: run.cursor(CursorPurpose::Merge),
-            reference: Arc::clone(reference),
-            head: 0,
-        };
+        let mut input =
+            Input { cursor: run.cursor(CursorPurpose::Merge), reference: Arc::clone(reference), head: 0 };
         let on_entry = input.cursor.seek(&reference.lower, u64::MAX)?;
         if input.settle(on_entry) {
             open.push(input);

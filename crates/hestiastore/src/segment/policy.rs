@@ -31,7 +31,11 @@ const LAYERS_PER_FAN_IN: usize = 3;
 
 impl MergeLimits {
     /// The job that `version` needs most, if any.
-    pub(crate) fn next_job(&self, version: &SegmentVersion, unsplittable_bytes: u64) -> Option<StructuralJob> {
+    pub(crate) fn next_job(
+        &self,
+        version: &SegmentVersion,
+        unsplittable_bytes: u64,
+    ) -> Option<StructuralJob> {
         let main_bytes = version.main_bytes();
         let delta_bytes = version.delta_bytes();
         let flushed = version.layers.iter().filter(|layer| layer.is_flushed()).count();

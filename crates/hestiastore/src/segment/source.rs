@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::RunRef;
 use super::write_buffer::{BufferView, key_head};
 use crate::error::Result;
-use crate::run::{EntryKind, Run, RunCursor, CursorPurpose, ValueGuard};
+use crate::run::{CursorPurpose, EntryKind, Run, RunCursor, ValueGuard};
 
 /// A list of a buffer's view, or a run.
 pub(crate) enum Source {
@@ -237,7 +237,8 @@ impl RunSource {
         self.passed_key.extend_from_slice(self.cursor.key());
         loop {
             let before = self.cursor.prev()?;
-            let newer = before && self.cursor.key() == self.passed_key && self.cursor.seq() <= self.snapshot_seq;
+            let newer =
+                before && self.cursor.key() == self.passed_key && self.cursor.seq() <= self.snapshot_seq;
             if newer {
                 continue;
             }

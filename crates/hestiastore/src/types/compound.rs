@@ -10,23 +10,16 @@ use super::{KeyType, ValueType, decode_error};
 use crate::Result;
 
 /// `N` items in a row.
-pub(super) fn decode_items<T, const N: usize>(
-    mut next: impl FnMut() -> Result<T>,
-) -> Result<[T; N]> {
+pub(super) fn decode_items<T, const N: usize>(mut next: impl FnMut() -> Result<T>) -> Result<[T; N]> {
     let items = (0..N).map(|_| next()).collect::<Result<Vec<T>>>()?;
     let count = items.len();
-    items
-        .try_into()
-        .map_err(|_| decode_error("array", format!("expected {N} elements, found {count}")))
+    items.try_into().map_err(|_| decode_error("array", format!("expected {N} elements, found {count}")))
 }
 
 fn no_trailing(type_name: impl FnOnce() -> String, rest: &[u8]) -> Result<()> {
     match rest.len() {
         0 => Ok(()),
-        count => Err(decode_error(
-            type_name(),
-            format!("{count} bytes follow its end"),
-        )),
+        count => Err(decode_error(type_name(), format!("{count} bytes follow its end"))),
     }
 }
 

@@ -79,15 +79,7 @@ mod tests {
 
     #[test]
     fn what_was_not_written_is_refused() {
-        for bad in [
-            &b""[..],
-            b"a",
-            b"a\0",
-            b"\0\0",
-            b"\0\x02",
-            b"a\0\xff",
-            b"\0\xff\0",
-        ] {
+        for bad in [&b""[..], b"a", b"a\0", b"\0\0", b"\0\x02", b"a\0\xff", b"\0\xff\0"] {
             let mut input = bad;
             assert!(read(&mut input).is_err(), "{bad:?}");
         }

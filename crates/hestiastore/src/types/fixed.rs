@@ -28,9 +28,8 @@ macro_rules! fixed_width {
             }
 
             fn decode(bytes: &[u8]) -> Result<Self> {
-                let exact: [u8; $width] = bytes
-                    .try_into()
-                    .map_err(|_| wrong_length($name, $width, bytes.len()))?;
+                let exact: [u8; $width] =
+                    bytes.try_into().map_err(|_| wrong_length($name, $width, bytes.len()))?;
                 $from(exact).ok_or_else(|| decode_error($name, format!("found {exact:02x?}")))
             }
 
@@ -39,9 +38,8 @@ macro_rules! fixed_width {
             }
 
             fn decode_component(input: &mut &[u8]) -> Result<Self> {
-                let (head, rest) = input
-                    .split_at_checked($width)
-                    .ok_or_else(|| wrong_length($name, $width, input.len()))?;
+                let (head, rest) =
+                    input.split_at_checked($width).ok_or_else(|| wrong_length($name, $width, input.len()))?;
                 *input = rest;
                 <Self as KeyType>::decode(head)
             }
@@ -59,21 +57,15 @@ macro_rules! fixed_width {
 
 macro_rules! unsigned {
     ($type:ident, $name:literal, $width:literal) => {
-        fixed_width!($type, $name, $width, $type::to_be_bytes, |bytes| {
-            Some($type::from_be_bytes(bytes))
-        });
+        fixed_width!($type, $name, $width, $type::to_be_bytes, |bytes| { Some($type::from_be_bytes(bytes)) });
     };
 }
 
 macro_rules! signed {
     ($type:ident, $name:literal, $width:literal) => {
-        fixed_width!(
-            $type,
-            $name,
-            $width,
-            |value: $type| (value ^ $type::MIN).to_be_bytes(),
-            |bytes| Some($type::from_be_bytes(bytes) ^ $type::MIN)
-        );
+        fixed_width!($type, $name, $width, |value: $type| (value ^ $type::MIN).to_be_bytes(), |bytes| Some(
+            $type::from_be_bytes(bytes) ^ $type::MIN
+        ));
     };
 }
 
@@ -92,11 +84,7 @@ macro_rules! float {
             |bytes| {
                 let ordered = $bits::from_be_bytes(bytes);
                 let sign = $bits::MAX ^ ($bits::MAX >> 1);
-                let bits = if ordered & sign == 0 {
-                    !ordered
-                } else {
-                    ordered ^ sign
-                };
+                let bits = if ordered & sign == 0 { !ordered } else { ordered ^ sign };
                 Some($type::from_bits(bits))
             }
         );
@@ -115,25 +103,15 @@ signed!(i128, "i128", 16);
 float!(f32, "f32", 4, u32);
 float!(f64, "f64", 8, u64);
 
-fixed_width!(
-    bool,
-    "bool",
-    1,
-    |value| [u8::from(value)],
-    |bytes: [u8; 1]| match bytes {
-        [0] => Some(false),
-        [1] => Some(true),
-        _ => None,
-    }
-);
+fixed_width!(bool, "bool", 1, |value| [u8::from(value)], |bytes: [u8; 1]| match bytes {
+    [0] => Some(false),
+    [1] => Some(true),
+    _ => None,
+});
 
-fixed_width!(
-    char,
-    "char",
-    4,
-    |value| u32::from(value).to_be_bytes(),
-    |bytes| char::from_u32(u32::from_be_bytes(bytes))
-);
+fixed_width!(char, "char", 4, |value| u32::from(value).to_be_bytes(), |bytes| char::from_u32(
+    u32::from_be_bytes(bytes)
+));
 
 // By hand, because an array of bytes is its own encoding.
 impl KeyType for u8 {
@@ -161,9 +139,7 @@ impl KeyType for u8 {
     }
 
     fn decode_component(input: &mut &[u8]) -> Result<Self> {
-        let (head, rest) = input
-            .split_first()
-            .ok_or_else(|| wrong_length("u8", 1, 0))?;
+        let (head, rest) = input.split_first().ok_or_else(|| wrong_length("u8", 1, 0))?;
         *input = rest;
         Ok(*head)
     }

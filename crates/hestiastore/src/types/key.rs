@@ -77,8 +77,7 @@ pub trait KeyType: Sized + Send + Sync + 'static {
     /// # Errors
     /// [`Error::Decode`](crate::Error::Decode) if `input` does not begin with such bytes.
     fn decode_component(input: &mut &[u8]) -> Result<Self> {
-        let bytes =
-            escape::read(input).map_err(|detail| decode_error(Self::type_name(), detail))?;
+        let bytes = escape::read(input).map_err(|detail| decode_error(Self::type_name(), detail))?;
         Self::decode(&bytes)
     }
 

@@ -56,8 +56,5 @@ pub(crate) fn names_match(stored: &str, requested: &str) -> bool {
 }
 
 fn decode_error(type_name: impl Into<String>, detail: impl Into<String>) -> Error {
-    Error::Decode {
-        type_name: type_name.into(),
-        detail: detail.into(),
-    }
+    Error::Decode { type_name: type_name.into(), detail: detail.into() }
 }

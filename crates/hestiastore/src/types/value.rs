@@ -70,8 +70,7 @@ pub trait ValueType: Sized + Send + Sync + 'static {
     /// # Errors
     /// [`Error::Decode`](crate::Error::Decode) if `input` does not begin with such bytes.
     fn decode_component(input: &mut &[u8]) -> Result<Self> {
-        let bytes =
-            escape::read(input).map_err(|detail| decode_error(Self::type_name(), detail))?;
+        let bytes = escape::read(input).map_err(|detail| decode_error(Self::type_name(), detail))?;
         Self::decode(&bytes)
     }
 
@@ -131,15 +130,5 @@ macro_rules! as_its_key {
     )*};
 }
 
-as_its_key!(
-    u8, u16, u32, u64, u128, i8, i16, i32, i64, i128, f32, f64, bool, char
-);
-as_its_key!(
-    String,
-    Box<str>,
-    Arc<str>,
-    Vec<u8>,
-    Box<[u8]>,
-    Arc<[u8]>,
-    Raw
-);
+as_its_key!(u8, u16, u32, u64, u128, i8, i16, i32, i64, i128, f32, f64, bool, char);
+as_its_key!(String, Box<str>, Arc<str>, Vec<u8>, Box<[u8]>, Arc<[u8]>, Raw);

@@ -117,13 +117,9 @@ impl Output<'_> {
             match search.next() {
                 Ok(Some(found)) => {
                     let (offset, seq, kind) = (found.offset, found.first_seq, found.kind);
-                    let mark = found
-                        .sync
-                        .map(|mark| format!(" through {}", mark.synced_seq));
+                    let mark = found.sync.map(|mark| format!(" through {}", mark.synced_seq));
                     let mark = mark.unwrap_or_default();
-                    self.line(format_args!(
-                        "{offset:>10}  behind: seq {seq}  {kind:?}{mark}"
-                    ))?;
+                    self.line(format_args!("{offset:>10}  behind: seq {seq}  {kind:?}{mark}"))?;
                 }
                 Ok(None) => return Ok(()),
                 Err(error @ Error::Unsupported { .. }) => {

@@ -21,11 +21,7 @@ struct Evidence {
 }
 
 /// Searches what replay left out, and ends it or calls it damage.
-pub(super) fn conclude(
-    walk: &Walk<'_>,
-    halt: Halt<'_>,
-    expectations: Expectations,
-) -> Result<ReplayEnd> {
+pub(super) fn conclude(walk: &Walk<'_>, halt: Halt<'_>, expectations: Expectations) -> Result<ReplayEnd> {
     let evidence = gather(walk, &halt, expectations.proven_synced_seq)?;
     let place = halt.place;
     let (log, offset, next_seq) = (place.log, place.offset, place.next_seq);
@@ -88,14 +84,9 @@ fn search(walk: &Walk<'_>, log: &Surveyed, from: u64, evidence: &mut Evidence) -
     while let Some(found) = search.next()? {
         evidence.later_records += 1;
         if log.condition == Condition::Blank {
-            evidence
-                .headless_log
-                .get_or_insert_with(|| log.file.clone());
+            evidence.headless_log.get_or_insert_with(|| log.file.clone());
         }
-        if let Some(mark) = found
-            .sync
-            .filter(|mark| mark.synced_seq > evidence.synced_seq)
-        {
+        if let Some(mark) = found.sync.filter(|mark| mark.synced_seq > evidence.synced_seq) {
             evidence.synced_seq = mark.synced_seq;
             evidence.witness = format!("the SYNC mark at offset {} of {}", found.offset, log.file);
         }
@@ -135,9 +126,7 @@ fn lost_seq(walk: &Walk<'_>, halt: &Halt<'_>) -> Option<u64> {
     let next_seq = halt.place.next_seq.max(1);
     match halt.cause {
         // What stood behind the named end was given up; what is lost now began in a later log.
-        Cause::NamedEnd => not_entered(walk)
-            .map(|log| log.least_seq().max(next_seq))
-            .min(),
+        Cause::NamedEnd => not_entered(walk).map(|log| log.least_seq().max(next_seq)).min(),
         Cause::NoRecord(_) | Cause::Contradiction(_) => Some(next_seq),
     }
 }

@@ -44,13 +44,7 @@ pub(crate) struct LogHeader {
 
 impl LogHeader {
     pub(crate) fn new(number: u64, index_uuid: u128, log_uid: u64, first_seq: u64) -> Self {
-        Self {
-            compatible: 0,
-            number_low: number as u32,
-            index_uuid,
-            log_uid,
-            first_seq,
-        }
+        Self { compatible: 0, number_low: number as u32, index_uuid, log_uid, first_seq }
     }
 
     pub(crate) fn encode(&self) -> [u8; HEADER_LENGTH] {
@@ -121,10 +115,7 @@ fn refuse_unknown(version: u16, incompatible: u32, file: &str) -> Result<()> {
     } else {
         return Ok(());
     };
-    Err(Error::Unsupported {
-        file: file.into(),
-        detail,
-    })
+    Err(Error::Unsupported { file: file.into(), detail })
 }
 
 #[cfg(test)]
@@ -161,11 +152,7 @@ mod tests {
 
     #[test]
     fn golden_header() {
-        let hex: String = header()
-            .encode()
-            .iter()
-            .map(|b| format!("{b:02x}"))
-            .collect();
+        let hex: String = header().encode().iter().map(|b| format!("{b:02x}")).collect();
         assert_eq!(
             hex,
             concat!(
@@ -182,10 +169,7 @@ mod tests {
                 "c9de337e",
             )
         );
-        assert_eq!(
-            LogHeader::decode(&header().encode(), "f").unwrap(),
-            header()
-        );
+        assert_eq!(LogHeader::decode(&header().encode(), "f").unwrap(), header());
     }
 
     #[test]
@@ -194,19 +178,11 @@ mod tests {
             let mut bytes = header().encode();
             bytes[at] = value;
             let result = LogHeader::decode(&with_valid_crc(bytes), "f");
-            assert!(
-                matches!(result, Err(Error::Unsupported { .. })),
-                "{result:?}"
-            );
+            assert!(matches!(result, Err(Error::Unsupported { .. })), "{result:?}");
         }
         let mut bytes = header().encode();
         bytes[15] = 1;
-        assert_eq!(
-            LogHeader::decode(&with_valid_crc(bytes), "f")
-                .unwrap()
-                .compatible,
-            1
-        );
+        assert_eq!(LogHeader::decode(&with_valid_crc(bytes), "f").unwrap().compatible, 1);
     }
 
     #[test]
@@ -219,10 +195,7 @@ mod tests {
         }
         for length in 0..64 {
             let result = LogHeader::decode(&header().encode()[..length], "f");
-            assert!(
-                matches!(result, Err(Error::Corruption { .. })),
-                "length {length}"
-            );
+            assert!(matches!(result, Err(Error::Corruption { .. })), "length {length}");
         }
     }
 }

@@ -52,7 +52,11 @@ pub(crate) struct LogPlan {
 impl LogPlan {
     /// Makes the file: a new one, or `recycled` under another identity and name. In the order of
     /// PROTOCOL L6: header with the new identity, rename, directory sync; the caller lists it next.
-    pub(crate) fn prepare(&self, directory: &Arc<dyn Directory>, recycled: Option<&str>) -> Result<PreparedLog> {
+    pub(crate) fn prepare(
+        &self,
+        directory: &Arc<dyn Directory>,
+        recycled: Option<&str>,
+    ) -> Result<PreparedLog> {
         let name = log_file_name(self.number);
         let header = LogHeader::new(self.number, self.index_uuid, self.uid, self.base_seq).encode();
         let io = |operation, file: &str| {

@@ -26,30 +26,18 @@ pub(crate) struct SyncMark {
 
 impl SyncMark {
     /// The whole record. `seq_delta` is that of the next operation.
-    pub(crate) fn record(
-        &self,
-        log_uid: u64,
-        offset: u64,
-        seq_delta: u32,
-    ) -> [u8; SYNC_RECORD_LENGTH] {
+    pub(crate) fn record(&self, log_uid: u64, offset: u64, seq_delta: u32) -> [u8; SYNC_RECORD_LENGTH] {
         let mut body = [0u8; SYNC_BODY_LENGTH];
         body[0..8].copy_from_slice(&self.synced_seq.to_be_bytes());
         body[8..16].copy_from_slice(&self.wall_micros.to_be_bytes());
-        let place = SealPlace {
-            log_uid,
-            offset,
-            seq_delta,
-        };
+        let place = SealPlace { log_uid, offset, seq_delta };
         seal_fixed(RecordKind::Sync, &body, place)
     }
 
     pub(crate) fn decode(body: &[u8]) -> Result<Self, BodyError> {
         require_length(body, SYNC_BODY_LENGTH, "SYNC")?;
         let mut reader = Reader::new(body);
-        Ok(Self {
-            synced_seq: reader.u64()?,
-            wall_micros: reader.u64()?,
-        })
+        Ok(Self { synced_seq: reader.u64()?, wall_micros: reader.u64()? })
     }
 }
 
@@ -71,12 +59,7 @@ pub(crate) struct Begin {
 
 impl Begin {
     /// The whole record. `seq_delta` is that of the log's first operation.
-    pub(crate) fn record(
-        &self,
-        log_uid: u64,
-        offset: u64,
-        seq_delta: u32,
-    ) -> [u8; BEGIN_RECORD_LENGTH] {
+    pub(crate) fn record(&self, log_uid: u64, offset: u64, seq_delta: u32) -> [u8; BEGIN_RECORD_LENGTH] {
         let mut body = [0u8; BEGIN_BODY_LENGTH];
         body[0..16].copy_from_slice(&self.index_uuid.to_be_bytes());
         body[16..24].copy_from_slice(&self.log_uid.to_be_bytes());
@@ -85,11 +68,7 @@ impl Begin {
         body[40..48].copy_from_slice(&self.predecessor_last_seq.to_be_bytes());
         body[48..56].copy_from_slice(&self.lineage.to_be_bytes());
         body[56..64].copy_from_slice(&self.edit_number.to_be_bytes());
-        let place = SealPlace {
-            log_uid,
-            offset,
-            seq_delta,
-        };
+        let place = SealPlace { log_uid, offset, seq_delta };
         seal_fixed(RecordKind::Begin, &body, place)
     }
 
@@ -118,7 +97,5 @@ fn require_length(body: &[u8], expected: usize, what: &str) -> Result<(), BodyEr
         return Ok(());
     }
     let found = body.len();
-    Err(BodyError::Unknown(format!(
-        "a {what} of {found} bytes, known is {expected},"
-    )))
+    Err(BodyError::Unknown(format!("a {what} of {found} bytes, known is {expected},")))
 }

@@ -38,9 +38,7 @@ pub(crate) use self::{
     marks::{BEGIN_RECORD_BYTES, Begin, SYNC_RECORD_BYTES, SyncMark},
     operations::{BodyError, OperationRef, Operations},
     reader::{LogReader, Record, Step, Stop, StopReason},
-    record::{
-        MAX_RECORD_BYTES, RECORD_ALIGNMENT_BYTES, RECORD_HEADER_BYTES, RecordBuilder, RecordKind,
-    },
+    record::{MAX_RECORD_BYTES, RECORD_ALIGNMENT_BYTES, RECORD_HEADER_BYTES, RecordBuilder, RecordKind},
     replay::{DamagePolicy, DamageReport, Expectations, ListedLog, ReplayEnd, replay},
     survey::read_begin,
 };

@@ -77,9 +77,7 @@ impl<'a> Operations<'a> {
         let mut rest = Reader::new(body);
         let remaining = rest.varint()?;
         if remaining > rest.rest().len() as u64 / MIN_OPERATION_BYTES {
-            return Err(BodyError::Malformed(
-                "more operations than the record has room for",
-            ));
+            return Err(BodyError::Malformed("more operations than the record has room for"));
         }
         Ok(Self { rest, remaining })
     }
@@ -109,9 +107,7 @@ impl<'a> Operations<'a> {
                 let key = self.rest.take(key_length)?;
                 Ok(OperationRef::Delete { key })
             }
-            unknown => Err(BodyError::Unknown(format!(
-                "unknown operation kind {unknown}"
-            ))),
+            unknown => Err(BodyError::Unknown(format!("unknown operation kind {unknown}"))),
         }
     }
 

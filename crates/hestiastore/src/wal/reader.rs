@@ -13,8 +13,7 @@ use crate::error::{Error, Result};
 use super::format::{LOG_HEADER_BYTES, LogHeader, log_file_name};
 use super::operations::Operations;
 use super::record::{
-    HEADER_LENGTH, MAX_RECORD_BYTES, RECORD_ALIGNMENT_BYTES, RECORD_HEADER_BYTES, RecordHeader,
-    RecordKind,
+    HEADER_LENGTH, MAX_RECORD_BYTES, RECORD_ALIGNMENT_BYTES, RECORD_HEADER_BYTES, RecordHeader, RecordKind,
 };
 
 /// How much is read at once.
@@ -80,16 +79,10 @@ impl fmt::Display for StopReason {
             Self::Zeros => f.write_str("nothing but zeros"),
             Self::HeaderCheck => f.write_str("no record header"),
             Self::TooLong { record_bytes } => {
-                write!(
-                    f,
-                    "a record of {record_bytes} bytes would run past the end of the file"
-                )
+                write!(f, "a record of {record_bytes} bytes would run past the end of the file")
             }
             Self::Crc { stored, computed } => {
-                write!(
-                    f,
-                    "the record says CRC {stored:08x}, its bytes have {computed:08x}"
-                )
+                write!(f, "the record says CRC {stored:08x}, its bytes have {computed:08x}")
             }
             Self::Seq { expected, found } => write!(f, "expected seq {expected}, found {found}"),
         }
@@ -190,9 +183,9 @@ impl LogReader {
         let kind = known_kind(&header, &name, offset)?;
         let body = padded.get(..header.length as usize).unwrap_or(padded);
         let operation_count = match kind {
-            RecordKind::Operations => Operations::new(body)
-                .map_err(|error| error.at(&name, offset))?
-                .remaining(),
+            RecordKind::Operations => {
+                Operations::new(body).map_err(|error| error.at(&name, offset))?.remaining()
+            }
             RecordKind::Sync | RecordKind::Begin => 0,
         };
         self.accept(&header, kind, operation_count, &name)
@@ -213,36 +206,19 @@ impl LogReader {
             return Err(Error::corruption(name, offset, "seqs beyond 64 bits"));
         };
         if let Some(expected) = self.next_seq.filter(|&expected| expected != first_seq) {
-            let reason = StopReason::Seq {
-                expected,
-                found: first_seq,
-            };
+            let reason = StopReason::Seq { expected, found: first_seq };
             return Ok(Step::Stop(Stop { offset, reason }));
         }
         self.offset = offset + header.record_bytes();
         self.next_seq = Some(next_seq);
         let end = self.offset;
-        let bytes = self
-            .bytes_at(offset, header.record_bytes() as usize)?
-            .unwrap_or(&[]);
-        let body = bytes
-            .get(HEADER_LENGTH..)
-            .and_then(|padded| padded.get(..header.length as usize));
-        Ok(Step::Record(Record {
-            offset,
-            end,
-            first_seq,
-            operation_count,
-            kind,
-            body: body.unwrap_or(&[]),
-        }))
+        let bytes = self.bytes_at(offset, header.record_bytes() as usize)?.unwrap_or(&[]);
+        let body = bytes.get(HEADER_LENGTH..).and_then(|padded| padded.get(..header.length as usize));
+        Ok(Step::Record(Record { offset, end, first_seq, operation_count, kind, body: body.unwrap_or(&[]) }))
     }
 
     /// The header at `offset`, if its check holds and the record ends within the file.
-    pub(super) fn header_at(
-        &mut self,
-        offset: u64,
-    ) -> Result<std::result::Result<RecordHeader, StopReason>> {
+    pub(super) fn header_at(&mut self, offset: u64) -> Result<std::result::Result<RecordHeader, StopReason>> {
         let (log_uid, file_bytes) = (self.log_uid, self.file_bytes);
         let Some(bytes) = self.bytes_at(offset, HEADER_LENGTH)? else {
             return Ok(Err(StopReason::EndOfFile));
@@ -286,10 +262,7 @@ impl LogReader {
             return Ok(None);
         }
         let skipped = (offset - self.window_start) as usize;
-        Ok(self
-            .window
-            .get(skipped..)
-            .map(|rest| (rest, log_uid, file_bytes)))
+        Ok(self.window.get(skipped..).map(|rest| (rest, log_uid, file_bytes)))
     }
 
     pub(super) fn base_seq(&self) -> u64 {
@@ -298,11 +271,7 @@ impl LogReader {
 
     /// Exactly `length` bytes; `None` if the file ends before.
     pub(super) fn bytes_at(&mut self, offset: u64, length: usize) -> Result<Option<&[u8]>> {
-        let Some(left) = self
-            .file_bytes
-            .checked_sub(offset)
-            .filter(|&left| left >= length as u64)
-        else {
+        let Some(left) = self.file_bytes.checked_sub(offset).filter(|&left| left >= length as u64) else {
             return Ok(None);
         };
         let held = |window: &[u8], start: u64| {
@@ -329,12 +298,7 @@ impl LogReader {
     }
 }
 
-fn crc_mismatch(
-    header: &RecordHeader,
-    padded: &[u8],
-    log_uid: u64,
-    offset: u64,
-) -> Option<StopReason> {
+fn crc_mismatch(header: &RecordHeader, padded: &[u8], log_uid: u64, offset: u64) -> Option<StopReason> {
     let mut hash = Hasher::new();
     hash.update(padded);
     let computed = header.expected_crc(hash, log_uid, offset);
@@ -361,7 +325,5 @@ fn truncated(file: &str, offset: u64) -> Error {
 
 /// The first place at or behind `offset` where a record may begin.
 pub(super) fn align_up(offset: u64) -> u64 {
-    offset
-        .checked_next_multiple_of(RECORD_ALIGNMENT_BYTES)
-        .unwrap_or(u64::MAX)
+    offset.checked_next_multiple_of(RECORD_ALIGNMENT_BYTES).unwrap_or(u64::MAX)
 }

@@ -5,8 +5,8 @@
 
 use crc32fast::Hasher;
 
-use crate::bytes::{put_varint, varint_len};
 use super::operations::{OperationRef, Operations};
+use crate::bytes::{put_varint, varint_len};
 use crate::error::{Error, Result};
 
 /// Length of a record's header in bytes.
@@ -76,26 +76,9 @@ impl RecordHeader {
     }
 
     /// [`RecordHeader::seal`] with any kind and keyspace.
-    pub(super) fn seal_raw(
-        kind: u8,
-        keyspace: u8,
-        length: u32,
-        body_hash: Hasher,
-        place: SealPlace,
-    ) -> Self {
-        let SealPlace {
-            log_uid,
-            offset,
-            seq_delta,
-        } = place;
-        let mut header = Self {
-            length,
-            crc: 0,
-            seq_delta,
-            check: 0,
-            kind,
-            keyspace,
-        };
+    pub(super) fn seal_raw(kind: u8, keyspace: u8, length: u32, body_hash: Hasher, place: SealPlace) -> Self {
+        let SealPlace { log_uid, offset, seq_delta } = place;
+        let mut header = Self { length, crc: 0, seq_delta, check: 0, kind, keyspace };
         header.check = header.expected_check(log_uid, offset);
         header.crc = header.expected_crc(body_hash, log_uid, offset);
         header
@@ -169,11 +152,7 @@ pub(super) fn record_bytes(body_bytes: u64) -> u64 {
 }
 
 /// A record without operations, of fixed length `N` = header + padded body.
-pub(super) fn seal_fixed<const N: usize>(
-    kind: RecordKind,
-    body: &[u8],
-    place: SealPlace,
-) -> [u8; N] {
+pub(super) fn seal_fixed<const N: usize>(kind: RecordKind, body: &[u8], place: SealPlace) -> [u8; N] {
     let mut out = [0u8; N];
     let (head, padded) = out.split_at_mut(HEADER_LENGTH);
     padded[..body.len()].copy_from_slice(body);
@@ -208,12 +187,7 @@ impl Default for RecordBuilder {
 
 impl RecordBuilder {
     pub(crate) fn new() -> Self {
-        Self {
-            buffer: vec![0; BODY_START],
-            body_end: BODY_START,
-            operation_count: 0,
-            finished: None,
-        }
+        Self { buffer: vec![0; BODY_START], body_end: BODY_START, operation_count: 0, finished: None }
     }
 
     pub(crate) fn clear(&mut self) {
@@ -277,11 +251,7 @@ impl RecordBuilder {
         let hash = self.finish();
         let length = self.body_length() as u32;
         let kind = RecordKind::Operations;
-        let place = SealPlace {
-            log_uid,
-            offset,
-            seq_delta,
-        };
+        let place = SealPlace { log_uid, offset, seq_delta };
         let header = RecordHeader::seal(kind, length, hash, place);
         let record = &mut self.buffer[MAX_COUNT_LENGTH - varint_len(self.operation_count)..];
         record[..HEADER_LENGTH].copy_from_slice(&header.encode());
@@ -293,9 +263,7 @@ impl RecordBuilder {
     }
 
     fn make_room(&mut self, parts: &[usize]) -> Result<()> {
-        let added = parts
-            .iter()
-            .fold(0u64, |sum, &part| sum.saturating_add(part as u64));
+        let added = parts.iter().fold(0u64, |sum, &part| sum.saturating_add(part as u64));
         let operations = ((self.body_end - BODY_START) as u64).saturating_add(added);
         let body = operations.saturating_add(MAX_COUNT_LENGTH as u64);
         if body > MAX_RECORD_BYTES - RECORD_HEADER_BYTES {
@@ -306,8 +274,7 @@ impl RecordBuilder {
         }
         self.buffer.truncate(self.body_end);
         self.finished = None;
-        self.buffer
-            .reserve(added as usize + RECORD_ALIGNMENT_BYTES as usize);
+        self.buffer.reserve(added as usize + RECORD_ALIGNMENT_BYTES as usize);
         Ok(())
     }
 
@@ -326,9 +293,7 @@ impl RecordBuilder {
             *byte = rest as u8 & 0x7f | if rest >= 0x80 { 0x80 } else { 0 };
             rest >>= 7;
         }
-        let padded = self
-            .body_length()
-            .next_multiple_of(RECORD_ALIGNMENT_BYTES as usize);
+        let padded = self.body_length().next_multiple_of(RECORD_ALIGNMENT_BYTES as usize);
         self.buffer.resize(start + padded, 0);
         let mut hash = Hasher::new();
         hash.update(&self.buffer[start..]);

@@ -119,15 +119,7 @@ pub(crate) fn replay(
 }
 
 fn no_logs() -> ReplayEnd {
-    ReplayEnd {
-        log_number: 0,
-        offset: 0,
-        next_seq: 1,
-        synced_seq: 0,
-        records: 0,
-        operations: 0,
-        cut: None,
-    }
+    ReplayEnd { log_number: 0, offset: 0, next_seq: 1, synced_seq: 0, records: 0, operations: 0, cut: None }
 }
 
 /// How far replay has come.
@@ -183,19 +175,14 @@ impl<'a> Walk<'a> {
         let mut place = Place {
             log: floor,
             offset: LOG_HEADER_BYTES,
-            next_seq: floor
-                .first()
-                .map_or(floor.least_seq(), |first| first.first_seq),
+            next_seq: floor.first().map_or(floor.least_seq(), |first| first.first_seq),
         };
         loop {
             self.mark_visited(place.log);
             match self.finish_log(&mut place)? {
                 Ok(Some(next)) => place = next,
                 Ok(None) => {
-                    return Ok(Halt {
-                        place,
-                        cause: Cause::NamedEnd,
-                    });
+                    return Ok(Halt { place, cause: Cause::NamedEnd });
                 }
                 Err(cause) => return Ok(Halt { place, cause }),
             }
@@ -203,10 +190,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Replays the log of `place` to its end and says where to go on: `None` if no log follows.
-    fn finish_log(
-        &mut self,
-        place: &mut Place<'a>,
-    ) -> Result<std::result::Result<Option<Place<'a>>, Cause>> {
+    fn finish_log(&mut self, place: &mut Place<'a>) -> Result<std::result::Result<Option<Place<'a>>, Cause>> {
         let successor = match self.successor(place.log) {
             Ok(successor) => successor,
             Err(contradiction) => return Ok(Err(Cause::Contradiction(contradiction))),
@@ -240,10 +224,7 @@ impl<'a> Walk<'a> {
             }
             if let Some((other, _)) = found.replace((candidate, first)) {
                 let other: &Surveyed = other;
-                return Err(format!(
-                    "both {} and {} follow this log",
-                    other.file, candidate.file
-                ));
+                return Err(format!("both {} and {} follow this log", other.file, candidate.file));
             }
         }
         Ok(found)
@@ -329,10 +310,7 @@ impl<'a> Walk<'a> {
 fn at_limit(place: &Place<'_>, limit: Limit, reader: &mut LogReader) -> Result<Option<Cause>> {
     let last_seq = place.next_seq.saturating_sub(1);
     if last_seq != limit.last_seq {
-        let detail = format!(
-            "the log ends at seq {last_seq}, but is said to end at {}",
-            limit.last_seq
-        );
+        let detail = format!("the log ends at seq {last_seq}, but is said to end at {}", limit.last_seq);
         return Ok(Some(Cause::Contradiction(detail)));
     }
     if limit.by_edit {
@@ -351,20 +329,13 @@ fn at_limit(place: &Place<'_>, limit: Limit, reader: &mut LogReader) -> Result<O
 
 /// Where `log` must end: as an edit says, and otherwise as its successor says.
 fn limit(log: &Surveyed, successor: Option<(&Surveyed, &FirstRecord)>) -> Option<Limit> {
-    let by_edit = |(offset, last_seq)| Limit {
-        offset,
-        last_seq,
-        by_edit: true,
-    };
+    let by_edit = |(offset, last_seq)| Limit { offset, last_seq, by_edit: true };
     let by_begin = |(_, first): (&Surveyed, &FirstRecord)| Limit {
         offset: first.begin.predecessor_end,
         last_seq: first.begin.predecessor_last_seq,
         by_edit: false,
     };
-    log.listed
-        .end
-        .map(by_edit)
-        .or_else(|| successor.map(by_begin))
+    log.listed.end.map(by_edit).or_else(|| successor.map(by_begin))
 }
 
 /// The beginning of the next log, if that log says that it begins here (L4).
@@ -375,10 +346,7 @@ fn enter<'a>(
     let Some((log, first)) = successor else {
         return Ok(None);
     };
-    let named = (
-        first.begin.predecessor_end,
-        first.begin.predecessor_last_seq,
-    );
+    let named = (first.begin.predecessor_end, first.begin.predecessor_last_seq);
     let reached = (end.offset, end.next_seq.saturating_sub(1));
     if named != reached || first.first_seq < end.next_seq {
         return Err(Cause::Contradiction(format!(
@@ -387,11 +355,7 @@ fn enter<'a>(
         )));
     }
     let (offset, next_seq) = (LOG_HEADER_BYTES, first.first_seq);
-    Ok(Some(Place {
-        log,
-        offset,
-        next_seq,
-    }))
+    Ok(Some(Place { log, offset, next_seq }))
 }
 
 /// What a valid record may not do.

@@ -8,9 +8,7 @@ use crate::error::Result;
 
 use super::marks::{BEGIN_RECORD_BYTES, SyncMark};
 use super::reader::{LogReader, align_up, known_kind};
-use super::record::{
-    HEADER_LENGTH, RECORD_ALIGNMENT_BYTES, RECORD_HEADER_BYTES, RecordHeader, RecordKind,
-};
+use super::record::{HEADER_LENGTH, RECORD_ALIGNMENT_BYTES, RECORD_HEADER_BYTES, RecordHeader, RecordKind};
 
 /// Verified records are passed over whole, so that honest files use up about one file length.
 const BUDGET_FILE_LENGTHS: u64 = 4;
@@ -37,11 +35,7 @@ pub(crate) struct Search<'r> {
 impl<'r> Search<'r> {
     pub(crate) fn new(reader: &'r mut LogReader, from: u64) -> Self {
         let budget_bytes = reader.file_bytes().saturating_mul(BUDGET_FILE_LENGTHS);
-        Self {
-            reader,
-            offset: align_up(from),
-            budget_bytes,
-        }
+        Self { reader, offset: align_up(from), budget_bytes }
     }
 
     /// The next valid record. [`crate::Error::Unsupported`] if it is of a kind that is not known (F1).
@@ -87,9 +81,7 @@ impl<'r> Search<'r> {
         let mut sync = None;
         if kind == RecordKind::Sync {
             let name = self.reader.name().to_owned();
-            let body = self
-                .reader
-                .bytes_at(offset + RECORD_HEADER_BYTES, header.length as usize)?;
+            let body = self.reader.bytes_at(offset + RECORD_HEADER_BYTES, header.length as usize)?;
             let mark = SyncMark::decode(body.unwrap_or(&[]));
             sync = Some(mark.map_err(|error| error.at(&name, offset))?);
         }

@@ -26,10 +26,7 @@ pub(super) struct FirstRecord {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Condition {
     /// A valid header. Without a BEGIN the log was never used, or its beginning is lost.
-    Readable {
-        base_seq: u64,
-        first: Option<FirstRecord>,
-    },
+    Readable { base_seq: u64, first: Option<FirstRecord> },
     /// Zeros where the header belongs.
     Blank,
     /// Bytes that cannot have become so by a crash: the header is durable before the log is listed.
@@ -67,9 +64,7 @@ impl Surveyed {
         match &self.condition {
             Condition::Readable { .. } | Condition::Blank => None,
             Condition::Damaged { offset, detail } => Some((*offset, detail.clone())),
-            Condition::Missing => {
-                Some((0, "the manifest lists this log, but it is missing".into()))
-            }
+            Condition::Missing => Some((0, "the manifest lists this log, but it is missing".into())),
         }
     }
 }
@@ -80,20 +75,14 @@ pub(super) fn survey(dir: &dyn Directory, logs: &[ListedLog]) -> Result<Vec<Surv
             let file = log_file_name(listed.number);
             let condition = match examine(dir, listed, &file) {
                 Ok(condition) => condition,
-                Err(Error::Corruption { offset, detail, .. }) => {
-                    Condition::Damaged { offset, detail }
-                }
+                Err(Error::Corruption { offset, detail, .. }) => Condition::Damaged { offset, detail },
                 Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                     Condition::Missing
                 }
                 Err(other) => return Err(other),
             };
             let listed = *listed;
-            Ok(Surveyed {
-                listed,
-                file,
-                condition,
-            })
+            Ok(Surveyed { listed, file, condition })
         })
         .collect()
 }
@@ -109,10 +98,7 @@ fn examine(dir: &dyn Directory, listed: &ListedLog, file: &str) -> Result<Condit
         let detail = format!("the manifest lists log uid {expected:016x}, found {found:016x}");
         return Err(Error::corruption(file, 0, detail));
     }
-    Ok(Condition::Readable {
-        base_seq: header.first_seq,
-        first: first_record(&mut reader, &header)?,
-    })
+    Ok(Condition::Readable { base_seq: header.first_seq, first: first_record(&mut reader, &header)? })
 }
 
 /// The BEGIN of a log file; `None` if it was never used or its beginning is lost.
@@ -132,10 +118,7 @@ fn first_record(reader: &mut LogReader, header: &LogHeader) -> Result<Option<Fir
         Step::Stop(_) => return Ok(None),
     };
     if record.kind != RecordKind::Begin {
-        return wrong(format!(
-            "expected BEGIN, found a record of kind {:?}",
-            record.kind
-        ));
+        return wrong(format!("expected BEGIN, found a record of kind {:?}", record.kind));
     }
     let begin = Begin::decode(record.body).map_err(|error| error.at(&file, LOG_HEADER_BYTES))?;
     if begin.log_uid != header.log_uid || begin.index_uuid != header.index_uuid {

@@ -25,10 +25,7 @@ struct MemoryFile {
 
 impl Memory {
     pub(super) fn put(&self, name: &str, bytes: Vec<u8>) {
-        let file = Arc::new(MemoryFile {
-            bytes: Mutex::new(bytes),
-            bytes_read: AtomicU64::new(0),
-        });
+        let file = Arc::new(MemoryFile { bytes: Mutex::new(bytes), bytes_read: AtomicU64::new(0) });
         self.files.lock().unwrap().insert(name.into(), file);
     }
 
@@ -126,9 +123,7 @@ impl TestLog {
             uid,
             base_seq,
             next_seq: base_seq,
-            bytes: LogHeader::new(number, INDEX_UUID, uid, base_seq)
-                .encode()
-                .to_vec(),
+            bytes: LogHeader::new(number, INDEX_UUID, uid, base_seq).encode().to_vec(),
             end: None,
         }
     }
@@ -143,11 +138,7 @@ impl TestLog {
     /// The log that follows `predecessor` at its present end.
     pub(super) fn after(predecessor: &TestLog) -> Self {
         let mut log = Self::prepared(predecessor.number + 1, predecessor.next_seq);
-        log.begin(
-            predecessor.uid,
-            predecessor.offset(),
-            predecessor.next_seq - 1,
-        );
+        log.begin(predecessor.uid, predecessor.offset(), predecessor.next_seq - 1);
         log
     }
 
@@ -178,9 +169,7 @@ impl TestLog {
     pub(super) fn puts(&mut self, count: u64) -> &mut Self {
         let mut builder = RecordBuilder::new();
         for seq in self.next_seq..self.next_seq + count {
-            builder
-                .push_put(&seq.to_be_bytes(), format!("value {seq}").as_bytes())
-                .unwrap();
+            builder.push_put(&seq.to_be_bytes(), format!("value {seq}").as_bytes()).unwrap();
         }
         self.append(&mut builder)
     }
@@ -193,10 +182,7 @@ impl TestLog {
     }
 
     pub(super) fn sync_mark(&mut self, synced_seq: u64) -> &mut Self {
-        let mark = SyncMark {
-            synced_seq,
-            wall_micros: 77,
-        };
+        let mark = SyncMark { synced_seq, wall_micros: 77 };
         let record = mark.record(self.uid, self.offset(), self.delta());
         self.bytes.extend_from_slice(&record);
         self
@@ -221,11 +207,7 @@ impl TestLog {
     }
 
     pub(super) fn listed(&self) -> ListedLog {
-        ListedLog {
-            number: self.number,
-            uid: self.uid,
-            end: self.end,
-        }
+        ListedLog { number: self.number, uid: self.uid, end: self.end }
     }
 
     /// Puts the file, preallocated, into the directory.
@@ -249,11 +231,7 @@ pub(super) fn raw_record(
     padded.resize(body.len().next_multiple_of(8), 0);
     let mut hash = crc32fast::Hasher::new();
     hash.update(&padded);
-    let place = SealPlace {
-        log_uid: uid,
-        offset,
-        seq_delta,
-    };
+    let place = SealPlace { log_uid: uid, offset, seq_delta };
     let header = RecordHeader::seal_raw(kind, keyspace, body.len() as u32, hash, place);
     let mut out = header.encode().to_vec();
     out.extend_from_slice(&padded);
@@ -274,10 +252,7 @@ pub(super) fn run(
     policy: DamagePolicy,
 ) -> crate::Result<Replayed> {
     let mut seqs = Vec::new();
-    let expectations = Expectations {
-        proven_synced_seq,
-        policy,
-    };
+    let expectations = Expectations { proven_synced_seq, policy };
     let end = replay(dir, logs, expectations, &mut |seq, operation| {
         if let OperationRef::Put { key, .. } = operation {
             assert_eq!(key, seq.to_be_bytes());

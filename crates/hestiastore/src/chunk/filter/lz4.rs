@@ -1,8 +1,6 @@
 //! LZ4 block compression. The decoded length is the chunk header's.
 
-use lz4_flex::block::{
-    CompressTable, compress_into_with_table, decompress_into, get_maximum_output_size,
-};
+use lz4_flex::block::{CompressTable, compress_into_with_table, decompress_into, get_maximum_output_size};
 
 /// An LZ4 block grows at most this many times when decoded.
 pub(super) const MAX_GROWTH: u64 = 255;
@@ -42,9 +40,7 @@ pub(super) fn decompress(stored: &[u8], decoded_bytes: usize) -> Result<Vec<u8>,
     let mut out = vec![0u8; decoded_bytes];
     match decompress_into(stored, &mut out) {
         Ok(length) if length == decoded_bytes => Ok(out),
-        Ok(length) => Err(format!(
-            "LZ4 gave {length} bytes, the header states {decoded_bytes}"
-        )),
+        Ok(length) => Err(format!("LZ4 gave {length} bytes, the header states {decoded_bytes}")),
         Err(error) => Err(format!("LZ4: {error}")),
     }
 }

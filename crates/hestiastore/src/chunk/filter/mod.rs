@@ -58,10 +58,7 @@ impl FilterId {
     }
 
     const fn is_implemented(self) -> bool {
-        matches!(
-            self,
-            Self::MagicNumber | Self::Crc32 | Self::Lz4 | Self::PassThrough
-        )
+        matches!(self, Self::MagicNumber | Self::Crc32 | Self::Lz4 | Self::PassThrough)
     }
 
     const fn compresses(self) -> bool {

@@ -32,20 +32,14 @@ pub(crate) struct FilterScratch {
 impl Default for FilterPipeline {
     /// `magic-number`, `crc32`, `lz4`.
     fn default() -> Self {
-        Self {
-            filters: vec![FilterId::MagicNumber, FilterId::Crc32, FilterId::Lz4],
-        }
+        Self { filters: vec![FilterId::MagicNumber, FilterId::Crc32, FilterId::Lz4] }
     }
 }
 
 impl FilterPipeline {
     /// `magic-number` and `crc32` are put in front where they are missing.
     pub(crate) fn from_names<S: AsRef<str>>(names: &[S]) -> Result<Self> {
-        let invalid = |problem: String| {
-            Err(Error::InvalidConfig {
-                problems: vec![problem],
-            })
-        };
+        let invalid = |problem: String| Err(Error::InvalidConfig { problems: vec![problem] });
         let mut filters = Vec::with_capacity(names.len() + 2);
         for name in names {
             let name = name.as_ref();
@@ -63,10 +57,7 @@ impl FilterPipeline {
             }
         }
         if filters.len() > MAX_FILTERS {
-            return invalid(format!(
-                "filters: {} are listed, at most {MAX_FILTERS}",
-                filters.len()
-            ));
+            return invalid(format!("filters: {} are listed, at most {MAX_FILTERS}", filters.len()));
         }
         if filters.iter().filter(|filter| filter.compresses()).count() > 1 {
             return invalid("filters: more than one compresses".into());
@@ -100,10 +91,7 @@ impl FilterPipeline {
                 }
                 None => {
                     let detail = format!("filter number {number} is not known");
-                    return Err(Error::Unsupported {
-                        file: file.into(),
-                        detail,
-                    });
+                    return Err(Error::Unsupported { file: file.into(), detail });
                 }
             }
         }
@@ -112,11 +100,7 @@ impl FilterPipeline {
         let listed = |filter| pipeline.filters.contains(&filter);
         let always_on = listed(FilterId::MagicNumber) && listed(FilterId::Crc32);
         if pipeline.encode() != record || !always_on {
-            return Err(Error::corruption(
-                file,
-                0,
-                format!("filter record {record:02x?}"),
-            ));
+            return Err(Error::corruption(file, 0, format!("filter record {record:02x?}")));
         }
         Ok(pipeline)
     }
@@ -142,11 +126,7 @@ impl FilterPipeline {
         let mut transformed = false;
         for (bit, filter) in self.filters.iter().enumerate() {
             let FilterScratch { current, next, lz4 } = &mut *scratch;
-            let input = if transformed {
-                current.as_slice()
-            } else {
-                payload
-            };
+            let input = if transformed { current.as_slice() } else { payload };
             let changed = match filter {
                 FilterId::Lz4 => section == Section::Data && lz4::compress(input, next, lz4),
                 _ => false,
@@ -159,41 +139,22 @@ impl FilterPipeline {
                 applied |= 1 << bit;
             }
         }
-        (
-            applied,
-            if transformed {
-                &scratch.current
-            } else {
-                payload
-            },
-        )
+        (applied, if transformed { &scratch.current } else { payload })
     }
 
     /// The way back. The caller has compared `decoded_bytes` with the largest that its file allows.
-    pub(crate) fn revert(
-        &self,
-        applied: u8,
-        stored: &[u8],
-        decoded_bytes: u32,
-    ) -> Result<Vec<u8>, String> {
+    pub(crate) fn revert(&self, applied: u8, stored: &[u8], decoded_bytes: u32) -> Result<Vec<u8>, String> {
         self.check_applied(applied)?;
         let decoded_bytes = decoded_bytes as usize;
-        let compressed =
-            self.filters.contains(&FilterId::Lz4) && applied & self.bit(FilterId::Lz4) != 0;
+        let compressed = self.filters.contains(&FilterId::Lz4) && applied & self.bit(FilterId::Lz4) != 0;
         if !compressed {
             if stored.len() != decoded_bytes {
-                return Err(format!(
-                    "{} bytes are stored as they are, {decoded_bytes} stated",
-                    stored.len()
-                ));
+                return Err(format!("{} bytes are stored as they are, {decoded_bytes} stated", stored.len()));
             }
             return Ok(stored.to_vec());
         }
         if decoded_bytes as u64 > (stored.len() as u64).saturating_mul(lz4::MAX_GROWTH) {
-            return Err(format!(
-                "{} bytes cannot decode to {decoded_bytes}",
-                stored.len()
-            ));
+            return Err(format!("{} bytes cannot decode to {decoded_bytes}", stored.len()));
         }
         lz4::decompress(stored, decoded_bytes)
     }
@@ -203,10 +164,7 @@ impl FilterPipeline {
         let unknown = applied & !self.known_bits();
         let missing = self.always_on() & !applied;
         if unknown != 0 || missing != 0 {
-            return Err(format!(
-                "the chunk states filters {applied:08b} of {:?}",
-                self.names()
-            ));
+            return Err(format!("the chunk states filters {applied:08b} of {:?}", self.names()));
         }
         Ok(())
     }

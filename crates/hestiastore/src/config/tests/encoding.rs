@@ -82,10 +82,7 @@ fn f1_unknown_words_are_unsupported() {
     bytes.extend_from_slice(&[0, 0, 0, 5]);
     bytes.extend_from_slice(b"quasi");
     let error = Config::decode(&bytes).unwrap_err();
-    assert!(
-        error.to_string().contains("log.durability is \"quasi\""),
-        "{error}"
-    );
+    assert!(error.to_string().contains("log.durability is \"quasi\""), "{error}");
 }
 
 #[test]
@@ -101,12 +98,7 @@ fn damaged_fields_are_named_with_their_offset() {
     let short_number = [0x01, 0x01, 0, 0, 0, 1, 7];
     let bad_switch = [0x04, 0x01, 0, 0, 0, 1, 2];
     let forged_length = [0x01, 0x01, 0xff, 0xff, 0xff, 0xff, 7];
-    for (bytes, at) in [
-        (&twice[..], offset),
-        (&short_number, 0),
-        (&bad_switch, 0),
-        (&forged_length, 0),
-    ] {
+    for (bytes, at) in [(&twice[..], offset), (&short_number, 0), (&bad_switch, 0), (&forged_length, 0)] {
         match Config::decode(bytes) {
             Err(Error::Corruption { offset, .. }) => assert_eq!(offset, at),
             other => panic!("{other:?}"),

@@ -69,10 +69,8 @@ impl CrashPolicy {
 pub(super) fn survivors(names: &Names, policy: CrashPolicy, seed: u64) -> Entries {
     let files = names.reachable();
     // All at once, so that the cut is one moment for all files.
-    let contents: BTreeMap<u64, RwLockReadGuard<'_, Content>> = files
-        .iter()
-        .map(|(id, inode)| (*id, inode.content.read()))
-        .collect();
+    let contents: BTreeMap<u64, RwLockReadGuard<'_, Content>> =
+        files.iter().map(|(id, inode)| (*id, inode.content.read())).collect();
     let chance = Chance(Environment::repeatable(seed).random);
     let cut = cut(names, &contents, policy, &chance);
 
@@ -132,11 +130,7 @@ fn image_before(content: &Content, stamp: u64) -> Image {
     let mut image = content.durable().clone();
     for pending in content.pending().iter().take_while(|p| p.stamp < stamp) {
         match pending.change {
-            Change::Write {
-                offset,
-                kept_at,
-                length,
-            } => {
+            Change::Write { offset, kept_at, length } => {
                 image.write(offset, content.kept(kept_at, length));
             }
             Change::Extend { length } => image.set_length(length.max(image.length())),
@@ -148,24 +142,14 @@ fn image_before(content: &Content, stamp: u64) -> Image {
 fn random_image(content: &Content, chance: &Chance) -> Image {
     let durable_length = content.durable().length();
     let lengths_kept = chance.survivors(content.pending().len() as u64) as usize;
-    let lengths = content
-        .pending()
-        .iter()
-        .take(lengths_kept)
-        .map(|p| p.change.end());
+    let lengths = content.pending().iter().take(lengths_kept).map(|p| p.change.end());
     let length = lengths.fold(durable_length, u64::max);
 
     let mut left = sector_writes(content);
-    left.values_mut()
-        .for_each(|count| *count = chance.survivors(*count));
+    left.values_mut().for_each(|count| *count = chance.survivors(*count));
     let mut image = content.durable().clone();
     for pending in content.pending() {
-        let Change::Write {
-            offset,
-            kept_at,
-            length,
-        } = pending.change
-        else {
+        let Change::Write { offset, kept_at, length } = pending.change else {
             continue;
         };
         let (mut offset, mut bytes) = (offset, content.kept(kept_at, length));

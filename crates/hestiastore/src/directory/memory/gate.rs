@@ -25,10 +25,7 @@ impl Gate {
 
     /// For a copy: later stamps, the same capacity, nothing used yet.
     pub(super) fn successor(&self) -> Self {
-        Self::starting_at(
-            self.next.load(Ordering::SeqCst),
-            self.capacity_bytes.load(Ordering::SeqCst),
-        )
+        Self::starting_at(self.next.load(Ordering::SeqCst), self.capacity_bytes.load(Ordering::SeqCst))
     }
 
     fn starting_at(first: u64, capacity_bytes: u64) -> Self {
@@ -48,9 +45,7 @@ impl Gate {
         self.check()?;
         let stop = self.stop.load(Ordering::SeqCst);
         self.next
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |next| {
-                (next < stop).then_some(next + 1)
-            })
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |next| (next < stop).then_some(next + 1))
             .map_err(|_| {
                 self.stopped.store(true, Ordering::SeqCst);
                 simulated_crash()
@@ -76,8 +71,7 @@ impl Gate {
     }
 
     pub(super) fn set_capacity(&self, bytes: Option<u64>) {
-        self.capacity_bytes
-            .store(bytes.unwrap_or(NO_LIMIT), Ordering::SeqCst);
+        self.capacity_bytes.store(bytes.unwrap_or(NO_LIMIT), Ordering::SeqCst);
     }
 
     /// Takes space, or says that there is none. A change that takes none always succeeds.

@@ -49,38 +49,25 @@ fn d8_a_full_disk_refuses_growth_and_nothing_else() {
     log.allocate(60).unwrap();
     let run = directory.create("run").unwrap();
     run.write_at(0, &[1; 40]).unwrap();
-    assert_eq!(
-        run.write_at(39, &[2; 2]).unwrap_err().kind(),
-        ErrorKind::StorageFull
-    );
+    assert_eq!(run.write_at(39, &[2; 2]).unwrap_err().kind(), ErrorKind::StorageFull);
     assert_eq!(run.allocate(41).unwrap_err().kind(), ErrorKind::StorageFull);
     assert_eq!(directory.read_all("run"), Some(vec![1; 40]));
     log.write_at(0, &[3; 60]).unwrap();
     log.sync().unwrap();
 
     directory.remove("run").unwrap();
-    assert!(
-        directory.create("next").unwrap().write_at(0, &[1]).is_err(),
-        "still open"
-    );
+    assert!(directory.create("next").unwrap().write_at(0, &[1]).is_err(), "still open");
     drop(run);
     let next = directory.open("next", OpenMode::ReadWrite).unwrap();
     next.write_at(0, &[1; 40]).unwrap();
     drop(next);
     directory.rename("log", "next").unwrap();
     drop(log);
-    directory
-        .create("more")
-        .unwrap()
-        .write_at(0, &[1; 40])
-        .unwrap();
+    directory.create("more").unwrap().write_at(0, &[1; 40]).unwrap();
 
     for copy in [directory.kill(), directory.crash(CrashPolicy::KeepAll, 0)] {
         let more = copy.open("more", OpenMode::ReadWrite).unwrap();
-        assert_eq!(
-            more.write_at(40, &[1]).unwrap_err().kind(),
-            ErrorKind::StorageFull
-        );
+        assert_eq!(more.write_at(40, &[1]).unwrap_err().kind(), ErrorKind::StorageFull);
         copy.remove("next").unwrap();
         more.write_at(40, &[1]).unwrap();
         copy.set_capacity_bytes(None);
@@ -94,24 +81,15 @@ fn files_can_be_damaged() {
     let durable = |name: &str| directory.crash(CrashPolicy::LoseAll, 0).read_all(name);
     directory.write_all("a", &[1, 2, 3]).unwrap();
     directory.flip_bit("a", 1, 0x80).unwrap();
-    assert_eq!(
-        directory.flip_bit("a", 3, 1).unwrap_err().kind(),
-        ErrorKind::InvalidInput
-    );
-    assert_eq!(
-        directory.flip_bit("b", 0, 1).unwrap_err().kind(),
-        ErrorKind::NotFound
-    );
+    assert_eq!(directory.flip_bit("a", 3, 1).unwrap_err().kind(), ErrorKind::InvalidInput);
+    assert_eq!(directory.flip_bit("b", 0, 1).unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(durable("a"), Some(vec![1, 0x82, 3]));
     directory.truncate("a", 1).unwrap();
     directory.truncate("a", 2).unwrap();
     assert_eq!(durable("a"), Some(vec![1, 0]));
     directory.write_all("a", &[7]).unwrap();
     assert_eq!(durable("a"), Some(vec![7]));
-    assert_eq!(
-        directory.write_all("no/a", &[7]).unwrap_err().kind(),
-        ErrorKind::NotFound
-    );
+    assert_eq!(directory.write_all("no/a", &[7]).unwrap_err().kind(), ErrorKind::NotFound);
     assert!(directory.truncate("a", u64::MAX).is_err());
     assert_eq!(directory.operation_count(), 0);
 }
@@ -125,10 +103,7 @@ fn far_offsets_cost_nothing() {
     file.sync().unwrap();
     directory.sync().unwrap();
     let mut bytes = [1; 5];
-    let crashed = directory
-        .crash(CrashPolicy::LoseAll, 0)
-        .open("a", OpenMode::Read)
-        .unwrap();
+    let crashed = directory.crash(CrashPolicy::LoseAll, 0).open("a", OpenMode::Read).unwrap();
     crashed.read_at((1 << 60) - 1, &mut bytes).unwrap();
     assert_eq!(&bytes, b"\0far\0");
 }

@@ -28,11 +28,7 @@ pub(super) struct Piece {
 }
 
 /// Cuts a range at the multiples of `unit_bytes`.
-pub(super) fn pieces(
-    mut offset: u64,
-    length: usize,
-    unit_bytes: u64,
-) -> impl Iterator<Item = Piece> {
+pub(super) fn pieces(mut offset: u64, length: usize, unit_bytes: u64) -> impl Iterator<Item = Piece> {
     let mut left = length as u64;
     std::iter::from_fn(move || {
         if left == 0 {
@@ -40,11 +36,7 @@ pub(super) fn pieces(
         }
         let start = offset % unit_bytes;
         let length = left.min(unit_bytes - start);
-        let piece = Piece {
-            unit: offset / unit_bytes,
-            start: start as usize,
-            length: length as usize,
-        };
+        let piece = Piece { unit: offset / unit_bytes, start: start as usize, length: length as usize };
         offset += length;
         left -= length;
         Some(piece)
@@ -78,14 +70,9 @@ impl Image {
         }
         for piece in pieces(offset, bytes.len(), PAGE_BYTES) {
             let (source, behind) = bytes.split_at(piece.length);
-            let page = self
-                .pages
-                .entry(piece.unit)
-                .or_insert_with(|| Arc::new([0; PAGE_BYTES as usize]));
+            let page = self.pages.entry(piece.unit).or_insert_with(|| Arc::new([0; PAGE_BYTES as usize]));
             Arc::make_mut(page)[piece.start..][..piece.length].copy_from_slice(source);
-            self.length = self
-                .length
-                .max(piece.unit * PAGE_BYTES + (piece.start + piece.length) as u64);
+            self.length = self.length.max(piece.unit * PAGE_BYTES + (piece.start + piece.length) as u64);
             bytes = behind;
         }
     }
@@ -117,9 +104,7 @@ mod tests {
 
     #[test]
     fn pieces_cut_at_units() {
-        let cut: Vec<_> = pieces(510, 515, 512)
-            .map(|p| (p.unit, p.start, p.length))
-            .collect();
+        let cut: Vec<_> = pieces(510, 515, 512).map(|p| (p.unit, p.start, p.length)).collect();
         assert_eq!(cut, [(0, 510, 2), (1, 0, 512), (2, 0, 1)]);
         assert_eq!(pieces(7, 0, 512).count(), 0);
     }

@@ -66,10 +66,7 @@ impl Change {
 
 impl Inode {
     pub(super) fn new(id: u64, content: Content) -> Arc<Self> {
-        Arc::new(Self {
-            id,
-            content: RwLock::new(content),
-        })
+        Arc::new(Self { id, content: RwLock::new(content) })
     }
 
     /// To be called when the last name of the file goes.
@@ -83,20 +80,12 @@ impl Inode {
 impl Content {
     /// The content of a file that has a name, and all of it durable.
     pub(super) fn of(image: Image) -> Self {
-        Self {
-            current: image.clone(),
-            durable: image,
-            linked: true,
-            ..Self::default()
-        }
+        Self { current: image.clone(), durable: image, linked: true, ..Self::default() }
     }
 
     /// The same content in another directory, where no handle is open.
     pub(super) fn without_handles(&self) -> Self {
-        Self {
-            handles: 0,
-            ..self.clone()
-        }
+        Self { handles: 0, ..self.clone() }
     }
 
     pub(super) fn current(&self) -> &Image {
@@ -118,11 +107,7 @@ impl Content {
 
     fn write(&mut self, gate: &Gate, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let stamp = gate.admit()?;
-        let change = Change::Write {
-            offset,
-            kept_at: self.pending_bytes.len(),
-            length: bytes.len(),
-        };
+        let change = Change::Write { offset, kept_at: self.pending_bytes.len(), length: bytes.len() };
         if bytes.is_empty() {
             return Ok(());
         }
@@ -141,10 +126,7 @@ impl Content {
         }
         gate.reserve(growth)?;
         self.current.set_length(length);
-        self.pending.push(Pending {
-            stamp,
-            change: Change::Extend { length },
-        });
+        self.pending.push(Pending { stamp, change: Change::Extend { length } });
         Ok(())
     }
 
@@ -198,20 +180,13 @@ impl MemoryFile {
     /// To be called while the name that leads to `inode` cannot go.
     pub(super) fn new(inode: Arc<Inode>, gate: Arc<Gate>, writable: bool) -> Self {
         inode.content.write().handles += 1;
-        Self {
-            inode,
-            gate,
-            writable,
-        }
+        Self { inode, gate, writable }
     }
 }
 
 impl fmt::Debug for MemoryFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MemoryFile")
-            .field("inode", &self.inode.id)
-            .field("writable", &self.writable)
-            .finish()
+        f.debug_struct("MemoryFile").field("inode", &self.inode.id).field("writable", &self.writable).finish()
     }
 }
 

@@ -83,9 +83,7 @@ impl Default for MemoryDirectory {
 
 impl fmt::Debug for MemoryDirectory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MemoryDirectory")
-            .field("gate", &self.shared.gate)
-            .finish_non_exhaustive()
+        f.debug_struct("MemoryDirectory").field("gate", &self.shared.gate).finish_non_exhaustive()
     }
 }
 
@@ -128,14 +126,10 @@ impl MemoryDirectory {
         let names = self.shared.names.lock();
         let files = names.reachable();
         // All at once, so that the copy is of one moment.
-        let contents: Vec<(u64, RwLockReadGuard<'_, Content>)> = files
-            .iter()
-            .map(|(id, inode)| (*id, inode.content.read()))
-            .collect();
-        let copies: BTreeMap<u64, Arc<Inode>> = contents
-            .iter()
-            .map(|(id, content)| (*id, Inode::new(*id, content.without_handles())))
-            .collect();
+        let contents: Vec<(u64, RwLockReadGuard<'_, Content>)> =
+            files.iter().map(|(id, inode)| (*id, inode.content.read())).collect();
+        let copies: BTreeMap<u64, Arc<Inode>> =
+            contents.iter().map(|(id, content)| (*id, Inode::new(*id, content.without_handles()))).collect();
         let copy = names.with_files(&copies);
         Self::with(charged(self.shared.gate.successor(), &copy.current), copy)
     }
@@ -196,9 +190,7 @@ impl MemoryDirectory {
             let message = format!("{name} has no byte {offset}");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
-        content.tamper(&self.shared.gate, |image| {
-            image.write(offset, &[byte[0] ^ mask])
-        });
+        content.tamper(&self.shared.gate, |image| image.write(offset, &[byte[0] ^ mask]));
         Ok(())
     }
 
@@ -228,13 +220,7 @@ impl MemoryDirectory {
                 names.check_folder_of(name)?;
                 let inode = Inode::new(names.next_inode(), Content::of(Image::default()));
                 let node = Node::File(Arc::clone(&inode));
-                names.change(
-                    0,
-                    NameChange::Put {
-                        name: name.to_owned(),
-                        node,
-                    },
-                );
+                names.change(0, NameChange::Put { name: name.to_owned(), node });
                 inode
             }
             Err(error) => return Err(error),
@@ -249,11 +235,7 @@ impl MemoryDirectory {
 
     fn handle(&self, inode: &Arc<Inode>, mode: OpenMode) -> Arc<dyn File> {
         let writable = mode == OpenMode::ReadWrite;
-        Arc::new(MemoryFile::new(
-            Arc::clone(inode),
-            Arc::clone(&self.shared.gate),
-            writable,
-        ))
+        Arc::new(MemoryFile::new(Arc::clone(inode), Arc::clone(&self.shared.gate), writable))
     }
 }
 
@@ -282,13 +264,7 @@ impl Directory for MemoryDirectory {
         }
         let inode = Inode::new(names.next_inode(), Content::of(Image::default()));
         let node = Node::File(Arc::clone(&inode));
-        names.change(
-            stamp,
-            NameChange::Put {
-                name: name.to_owned(),
-                node,
-            },
-        );
+        names.change(stamp, NameChange::Put { name: name.to_owned(), node });
         Ok(self.handle(&inode, OpenMode::ReadWrite))
     }
 
@@ -320,22 +296,15 @@ impl Directory for MemoryDirectory {
         let mut names = self.shared.names.lock();
         let stamp = self.shared.gate.admit()?;
         names.file(name)?.unlink(&self.shared.gate);
-        names.change(
-            stamp,
-            NameChange::Remove {
-                name: name.to_owned(),
-            },
-        );
+        names.change(stamp, NameChange::Remove { name: name.to_owned() });
         Ok(())
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
         self.shared.gate.check()?;
         let names = self.shared.names.lock();
-        let files = names
-            .current
-            .iter()
-            .filter(|(name, node)| matches!(node, Node::File(_)) && !name.contains('/'));
+        let files =
+            names.current.iter().filter(|(name, node)| matches!(node, Node::File(_)) && !name.contains('/'));
         Ok(files.map(|(name, _)| name.clone()).collect())
     }
 
@@ -366,15 +335,11 @@ impl Directory for MemoryDirectory {
         *holders = match (&*holders, mode) {
             (Holders::Nobody, LockMode::Shared) => Holders::Readers(1),
             (Holders::Readers(count), LockMode::Shared) => Holders::Readers(count + 1),
-            (Holders::Nobody, LockMode::Exclusive) => {
-                Holders::Writer(sentence(holder_lines().as_bytes()))
-            }
+            (Holders::Nobody, LockMode::Exclusive) => Holders::Writer(sentence(holder_lines().as_bytes())),
             (Holders::Readers(_), LockMode::Exclusive) => return Err(held_by(READERS)),
             (Holders::Writer(text), _) => return Err(held_by(text)),
         };
-        Ok(Box::new(MemoryLock {
-            holders: Arc::clone(&self.shared.holders),
-        }))
+        Ok(Box::new(MemoryLock { holders: Arc::clone(&self.shared.holders) }))
     }
 }
 

@@ -89,11 +89,7 @@ impl Names {
             NameChange::Put { node, .. } => Some(node),
             NameChange::Rename { .. } | NameChange::Remove { .. } => None,
         });
-        let nodes = self
-            .current
-            .values()
-            .chain(self.durable.values())
-            .chain(pending);
+        let nodes = self.current.values().chain(self.durable.values()).chain(pending);
         nodes
             .filter_map(|node| match node {
                 Node::File(inode) => Some((inode.id, Arc::clone(inode))),
@@ -106,10 +102,9 @@ impl Names {
     pub(super) fn with_files(&self, files: &BTreeMap<u64, Arc<Inode>>) -> Self {
         let pending = self.pending.iter().map(|(stamp, change)| {
             let change = match change {
-                NameChange::Put { name, node } => NameChange::Put {
-                    name: name.clone(),
-                    node: node.with_files(files),
-                },
+                NameChange::Put { name, node } => {
+                    NameChange::Put { name: name.clone(), node: node.with_files(files) }
+                }
                 other => other.clone(),
             };
             (*stamp, change)
@@ -124,10 +119,7 @@ impl Names {
 }
 
 pub(super) fn with_files(entries: &Entries, files: &BTreeMap<u64, Arc<Inode>>) -> Entries {
-    entries
-        .iter()
-        .map(|(name, node)| (name.clone(), node.with_files(files)))
-        .collect()
+    entries.iter().map(|(name, node)| (name.clone(), node.with_files(files))).collect()
 }
 
 impl Node {

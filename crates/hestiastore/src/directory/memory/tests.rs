@@ -25,14 +25,8 @@ fn after(directory: &MemoryDirectory, policy: CrashPolicy, name: &str) -> Option
 }
 
 /// Everything that `name` can be after a crash under `policy`.
-fn outcomes(
-    directory: &MemoryDirectory,
-    policy: CrashPolicy,
-    name: &str,
-) -> BTreeSet<Option<Vec<u8>>> {
-    SEEDS
-        .map(|seed| directory.crash(policy, seed).read_all(name))
-        .collect()
+fn outcomes(directory: &MemoryDirectory, policy: CrashPolicy, name: &str) -> BTreeSet<Option<Vec<u8>>> {
+    SEEDS.map(|seed| directory.crash(policy, seed).read_all(name)).collect()
 }
 
 #[test]
@@ -64,36 +58,18 @@ fn content_and_names_are_durable_apart() {
     file_with(&directory, "unsynced name", b"x").sync().unwrap();
     assert_eq!(after(&directory, LoseAll, "unsynced name"), None);
     assert_eq!(after(&directory, LoseNames, "unsynced name"), None);
-    assert_eq!(
-        after(&directory, LoseContent, "unsynced name"),
-        Some(b"x".to_vec())
-    );
-    assert_eq!(
-        after(&directory, KeepAll, "unsynced name"),
-        Some(b"x".to_vec())
-    );
+    assert_eq!(after(&directory, LoseContent, "unsynced name"), Some(b"x".to_vec()));
+    assert_eq!(after(&directory, KeepAll, "unsynced name"), Some(b"x".to_vec()));
 
     let file = file_with(&directory, "unsynced content", b"old");
     directory.sync().unwrap();
     assert_eq!(after(&directory, LoseAll, "unsynced content"), Some(vec![]));
-    assert_eq!(
-        after(&directory, LoseAll, "unsynced name"),
-        Some(b"x".to_vec())
-    );
+    assert_eq!(after(&directory, LoseAll, "unsynced name"), Some(b"x".to_vec()));
     file.sync().unwrap();
     file.write_at(2, b"der").unwrap();
-    assert_eq!(
-        after(&directory, LoseAll, "unsynced content"),
-        Some(b"old".to_vec())
-    );
-    assert_eq!(
-        after(&directory, LoseNames, "unsynced content"),
-        Some(b"older".to_vec())
-    );
-    assert_eq!(
-        directory.read_all("unsynced content"),
-        Some(b"older".to_vec())
-    );
+    assert_eq!(after(&directory, LoseAll, "unsynced content"), Some(b"old".to_vec()));
+    assert_eq!(after(&directory, LoseNames, "unsynced content"), Some(b"older".to_vec()));
+    assert_eq!(directory.read_all("unsynced content"), Some(b"older".to_vec()));
 }
 
 #[test]
@@ -122,17 +98,11 @@ fn a_rename_is_seen_whole_or_not_at_all() {
             let crashed = directory.crash(policy, seed);
             let found = (crashed.read_all("current"), crashed.read_all("tmp"));
             let before = (Some(b"old".to_vec()), Some(b"new".to_vec()));
-            assert!(
-                found == before || found == (Some(b"new".to_vec()), None),
-                "{found:?}"
-            );
+            assert!(found == before || found == (Some(b"new".to_vec()), None), "{found:?}");
         }
     }
     assert_eq!(outcomes(&directory, CrashPolicy::Prefix, "tmp").len(), 2);
-    assert_eq!(
-        outcomes(&directory, CrashPolicy::RandomSectors, "tmp").len(),
-        2
-    );
+    assert_eq!(outcomes(&directory, CrashPolicy::RandomSectors, "tmp").len(), 2);
 }
 
 #[test]
@@ -148,14 +118,8 @@ fn a_removed_name_comes_back_with_its_content() {
     let file = durable_file(&directory, "a", b"1");
     directory.remove("a").unwrap();
     file.write_at(1, b"2").unwrap();
-    assert_eq!(
-        after(&directory, CrashPolicy::LoseAll, "a"),
-        Some(b"1".to_vec())
-    );
-    assert_eq!(
-        after(&directory, CrashPolicy::LoseNames, "a"),
-        Some(b"12".to_vec())
-    );
+    assert_eq!(after(&directory, CrashPolicy::LoseAll, "a"), Some(b"1".to_vec()));
+    assert_eq!(after(&directory, CrashPolicy::LoseNames, "a"), Some(b"12".to_vec()));
     assert_eq!(after(&directory, CrashPolicy::KeepAll, "a"), None);
 }
 
@@ -178,12 +142,7 @@ fn prefix_keeps_the_order_across_files_and_names() {
     for seed in 0..500 {
         let crashed = directory.crash(CrashPolicy::Prefix, seed);
         let first = crashed.read_all("first").unwrap().len();
-        let second = crashed
-            .read_all("second")
-            .unwrap()
-            .first()
-            .copied()
-            .unwrap_or(0) as usize;
+        let second = crashed.read_all("second").unwrap().first().copied().unwrap_or(0) as usize;
         let rounds = crashed.list().unwrap().len() - 2;
         assert!(first >= second && second >= rounds && rounds + 1 >= first);
         seen.insert((first, second, rounds));
@@ -199,10 +158,7 @@ fn random_sectors_tear_writes_at_sectors_only() {
     file.write_at(0, &[2; 200]).unwrap();
     let mut seen = BTreeSet::new();
     for seed in 0..500 {
-        let bytes = directory
-            .crash(CrashPolicy::RandomSectors, seed)
-            .read_all("a")
-            .unwrap();
+        let bytes = directory.crash(CrashPolicy::RandomSectors, seed).read_all("a").unwrap();
         assert_eq!(bytes.len(), 2048);
         let first = match (bytes[0], bytes[150], bytes[300]) {
             (0, 0, 0) => 0,
@@ -226,10 +182,7 @@ fn random_sectors_part_length_from_content() {
     file.write_at(0, &[1; 1024]).unwrap();
     let seen = outcomes(&directory, CrashPolicy::RandomSectors, "a");
     assert!(seen.contains(&Some(vec![])), "content without length");
-    assert!(
-        seen.contains(&Some(vec![0; 1024])),
-        "length without content"
-    );
+    assert!(seen.contains(&Some(vec![0; 1024])), "length without content");
     assert!(seen.contains(&Some(vec![1; 1024])));
     assert_eq!(seen.len(), 5);
 }
@@ -247,11 +200,7 @@ fn random_names_rest_on_what_survived() {
         let folder = crashed.create("f").is_err();
         let (top, inner) = (crashed.read_all("a"), crashed.read_all("f/a"));
         assert!(folder || inner.is_none());
-        assert_eq!(
-            inner.is_some(),
-            top != Some(b"first".to_vec()),
-            "the file is in one place"
-        );
+        assert_eq!(inner.is_some(), top != Some(b"first".to_vec()), "the file is in one place");
         seen.insert((folder, top, inner));
     }
     assert_eq!(seen.len(), 4);
@@ -269,18 +218,12 @@ fn a_crash_is_repeatable_and_apart_from_the_original() {
     let one = directory.crash(CrashPolicy::RandomSectors, 7);
     let two = directory.crash(CrashPolicy::RandomSectors, 7);
     assert_eq!(one.read_all("a"), two.read_all("a"));
-    assert_ne!(
-        one.read_all("a"),
-        directory.crash(CrashPolicy::RandomSectors, 8).read_all("a")
-    );
+    assert_ne!(one.read_all("a"), directory.crash(CrashPolicy::RandomSectors, 8).read_all("a"));
 
     assert_eq!(one.operation_count(), 0);
     drop(one.lock(LockMode::Exclusive).unwrap());
     one.remove("a").unwrap();
-    two.open("a", OpenMode::ReadWrite)
-        .unwrap()
-        .write_at(0, &[9; 9000])
-        .unwrap();
+    two.open("a", OpenMode::ReadWrite).unwrap().write_at(0, &[9; 9000]).unwrap();
     assert_eq!(directory.read_all("a"), before);
     file.sync().unwrap();
     assert_eq!(after(&directory, CrashPolicy::LoseAll, "a"), before);
@@ -288,11 +231,7 @@ fn a_crash_is_repeatable_and_apart_from_the_original() {
 
     let found = two.read_all("a");
     assert_eq!(after(&two, CrashPolicy::KeepAll, "a"), found);
-    assert_ne!(
-        after(&two, CrashPolicy::LoseAll, "a"),
-        found,
-        "what was found is durable"
-    );
+    assert_ne!(after(&two, CrashPolicy::LoseAll, "a"), found, "what was found is durable");
 }
 
 #[test]
@@ -306,40 +245,26 @@ fn a_kill_keeps_what_was_written_and_what_is_pending() {
     let killed = directory.kill();
     drop(killed.lock(LockMode::Exclusive).unwrap());
     assert_eq!(killed.read_all("b"), Some(b"synced written".to_vec()));
-    assert_eq!(
-        after(&killed, CrashPolicy::LoseAll, "a"),
-        Some(b"synced".to_vec())
-    );
-    assert_eq!(
-        after(&killed, CrashPolicy::LoseNames, "a"),
-        Some(b"synced written".to_vec())
-    );
+    assert_eq!(after(&killed, CrashPolicy::LoseAll, "a"), Some(b"synced".to_vec()));
+    assert_eq!(after(&killed, CrashPolicy::LoseNames, "a"), Some(b"synced written".to_vec()));
 
     let file = killed.open("b", OpenMode::ReadWrite).unwrap();
     file.write_at(0, b"S").unwrap();
     file.sync().unwrap();
     assert_eq!(killed.operation_count(), 2);
-    assert_eq!(
-        after(&killed, CrashPolicy::LoseAll, "a"),
-        Some(b"Synced written".to_vec())
-    );
+    assert_eq!(after(&killed, CrashPolicy::LoseAll, "a"), Some(b"Synced written".to_vec()));
     assert_eq!(directory.read_all("b"), Some(b"synced written".to_vec()));
 }
 
 #[test]
 fn a_crash_during_writes_is_one_moment_for_all_files() {
     let directory = MemoryDirectory::new();
-    let (a, b) = (
-        file_with(&directory, "a", &[0; 8]),
-        file_with(&directory, "b", &[0; 8]),
-    );
+    let (a, b) = (file_with(&directory, "a", &[0; 8]), file_with(&directory, "b", &[0; 8]));
     directory.sync().unwrap();
     let done = AtomicBool::new(false);
     let number = |copy: &MemoryDirectory, name: &str| {
         let bytes = copy.read_all(name).unwrap();
-        bytes
-            .first_chunk::<8>()
-            .map_or(0, |bytes| u64::from_be_bytes(*bytes))
+        bytes.first_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes))
     };
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -357,10 +282,7 @@ fn a_crash_during_writes_is_one_moment_for_all_files() {
         });
         let mut wrong = Vec::new();
         for seed in 0..1000 {
-            for copy in [
-                directory.crash(CrashPolicy::KeepAll, seed),
-                directory.kill(),
-            ] {
+            for copy in [directory.crash(CrashPolicy::KeepAll, seed), directory.kill()] {
                 let (a, b) = (number(&copy, "a"), number(&copy, "b"));
                 wrong.extend((a != b && a != b + 1).then_some((a, b)));
             }

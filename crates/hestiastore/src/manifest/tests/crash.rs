@@ -25,21 +25,12 @@ fn live(memory: &Memory, edits: &[Vec<Change>]) -> Option<usize> {
     Some(edits.len())
 }
 
-fn check(
-    memory: &Memory,
-    survival: Survival,
-    states: &[ManifestState],
-    acknowledged: Option<usize>,
-) {
+fn check(memory: &Memory, survival: Survival, states: &[ManifestState], acknowledged: Option<usize>) {
     match (read_manifest(&memory.after_crash(survival)), acknowledged) {
         (Ok(read), count) => {
             let count = count.unwrap_or(0);
             let after = &states[count..states.len().min(count + 2)];
-            assert!(
-                after.contains(&read.state),
-                "{survival:?} {count} {:?}",
-                read.tail
-            );
+            assert!(after.contains(&read.state), "{survival:?} {count} {:?}", read.tail);
             confirm_torn_tail(&read, Some(states[count].edit_number), &[]).unwrap();
         }
         (Err(Error::NotAnIndex { .. }), None) => {}

@@ -67,10 +67,7 @@ fn d6_at_every_cut_the_state_is_that_of_a_prefix() {
             Ok(read) => {
                 let whole = ends.iter().filter(|end| **end <= cut).count();
                 let most = whole.max(1).min(states.len()) - 1;
-                let place = states
-                    .iter()
-                    .position(|state| *state == read.state)
-                    .unwrap();
+                let place = states.iter().position(|state| *state == read.state).unwrap();
                 // An edit may end in zeros.
                 assert!(place == most || (place == most + 1), "cut {cut}");
             }
@@ -82,18 +79,12 @@ fn d6_at_every_cut_the_state_is_that_of_a_prefix() {
 
 #[test]
 fn a_file_that_is_cut_short_is_damaged_or_a_prefix() {
-    let large = vec![Change::SetConfig(vec![
-        b'x';
-        3 * RESERVE_STEP_BYTES as usize
-    ])];
+    let large = vec![Change::SetConfig(vec![b'x'; 3 * RESERVE_STEP_BYTES as usize])];
     let edits = [vec![Change::LastSeq(1)], large, vec![Change::LastSeq(3)]];
     let (memory, file, states) = written(&new_index(), &edits);
     let bytes = memory.bytes(MANIFEST_NAME);
     let least = 2 * RESERVE_STEP_BYTES as usize;
-    for cut in (0..bytes.len())
-        .step_by(997)
-        .chain([least - 1, least, file.bytes() as usize - 1])
-    {
+    for cut in (0..bytes.len()).step_by(997).chain([least - 1, least, file.bytes() as usize - 1]) {
         match read_bytes(&bytes[..cut]) {
             Ok(read) => {
                 assert!(cut >= least && states.contains(&read.state));
@@ -130,15 +121,9 @@ fn errors_name_file_offset_expected_and_found() {
     let (mut bytes, _, _) = sample(1);
     bytes[3] = b'?';
     let error = read_bytes(&bytes).unwrap_err().to_string();
-    assert!(
-        error.starts_with("MANIFEST is damaged at offset 0: expected the magic"),
-        "{error}"
-    );
+    assert!(error.starts_with("MANIFEST is damaged at offset 0: expected the magic"), "{error}");
     let error = read_bytes(b"short").unwrap_err().to_string();
-    assert!(
-        error.contains("expected a header of 64 bytes, found 5"),
-        "{error}"
-    );
+    assert!(error.contains("expected a header of 64 bytes, found 5"), "{error}");
     let error = read_bytes(b"").unwrap_err();
     assert!(matches!(error, Error::Corruption { .. }), "{error}");
 }

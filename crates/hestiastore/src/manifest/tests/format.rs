@@ -15,13 +15,7 @@ fn edits_at(bytes: &[u8]) -> usize {
 fn example() -> (Memory, ManifestFile, Vec<ManifestState>) {
     let name = "7.run".to_string();
     let edits = [
-        vec![
-            Change::Open { epoch: 1 },
-            Change::AddLog {
-                number: 1,
-                uid: 0xabcd,
-            },
-        ],
+        vec![Change::Open { epoch: 1 }, Change::AddLog { number: 1, uid: 0xabcd }],
         vec![
             put_segment(1, "", Some("m")),
             put_segment(2, "m", None),

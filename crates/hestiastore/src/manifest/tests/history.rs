@@ -17,10 +17,7 @@ pub(super) struct Historian {
 
 impl Historian {
     pub(super) fn new(seed: u64) -> Self {
-        Self {
-            random: Environment::repeatable(seed).random,
-            next_uid: 1,
-        }
+        Self { random: Environment::repeatable(seed).random, next_uid: 1 }
     }
 
     pub(super) fn below(&self, limit: u64) -> u64 {
@@ -45,10 +42,7 @@ impl Historian {
 
     pub(super) fn edit(&mut self, state: &ManifestState) -> Edit {
         if state.closed.is_some() {
-            return vec![Change::Open {
-                epoch: state.epoch + 1,
-            }]
-            .into();
+            return vec![Change::Open { epoch: state.epoch + 1 }].into();
         }
         let mut edit = Edit::from(match self.below(16) {
             0..=3 => self.flush(state),
@@ -63,8 +57,7 @@ impl Historian {
         let obsolete = state.obsolete_after(&edit).unwrap();
         let names = obsolete.iter().map(|uid| format!("{uid:016x}.run"));
         let deletions = names.map(|name| Change::AddPendingDeletion { name });
-        let end =
-            edit.changes.len() - usize::from(matches!(edit.changes.last(), Some(Change::Close(_))));
+        let end = edit.changes.len() - usize::from(matches!(edit.changes.last(), Some(Change::Close(_))));
         edit.changes.splice(end..end, deletions);
         edit
     }
@@ -92,17 +85,10 @@ impl Historian {
         let Some(rank) = segment.runs.iter().map(|run| run.rank).max() else {
             return Vec::new();
         };
-        let remove = |run: &RunReference| Change::RemoveRun {
-            segment: id,
-            uid: run.uid,
-            lower: run.lower.clone(),
-        };
+        let remove =
+            |run: &RunReference| Change::RemoveRun { segment: id, uid: run.uid, lower: run.lower.clone() };
         let mut changes: Vec<_> = segment.runs.iter().map(remove).collect();
-        let output = RunReference {
-            lower: segment.lower,
-            upper: segment.upper,
-            ..run(self.uid(), rank)
-        };
+        let output = RunReference { lower: segment.lower, upper: segment.upper, ..run(self.uid(), rank) };
         changes.push(add_run(id, output));
         changes
     }
@@ -132,23 +118,11 @@ impl Historian {
             if run.lower < at {
                 let upper = run.upper.clone().filter(|upper| *upper < at);
                 let upper = Some(upper.unwrap_or_else(|| at.clone()));
-                changes.push(add_run(
-                    left,
-                    RunReference {
-                        upper,
-                        ..run.clone()
-                    },
-                ));
+                changes.push(add_run(left, RunReference { upper, ..run.clone() }));
             }
             if run.upper.as_ref().is_none_or(|upper| *upper > at) {
                 let lower = run.lower.clone().max(at.clone());
-                changes.push(add_run(
-                    right,
-                    RunReference {
-                        lower,
-                        ..run.clone()
-                    },
-                ));
+                changes.push(add_run(right, RunReference { lower, ..run.clone() }));
             }
         }
         changes
@@ -157,8 +131,7 @@ impl Historian {
     fn merge(&mut self, state: &ManifestState) -> Vec<Change> {
         let (left_id, left) = self.segment(state);
         let mut others = state.segments.iter();
-        let Some((right_id, right)) = others.find(|(_, s)| left.upper.as_ref() == Some(&s.lower))
-        else {
+        let Some((right_id, right)) = others.find(|(_, s)| left.upper.as_ref() == Some(&s.lower)) else {
             return Vec::new();
         };
         let put = Change::PutSegment {
@@ -185,22 +158,14 @@ impl Historian {
         if self.below(2) == 0 {
             return vec![Change::LogFloor { number }];
         }
-        let end = log.end.unwrap_or(LogEnd {
-            offset: self.below(1 << 20),
-            last_seq: self.below(1000),
-        });
-        let end = Change::EndLog {
-            number,
-            offset: end.offset,
-            last_seq: end.last_seq,
-        };
+        let end = log.end.unwrap_or(LogEnd { offset: self.below(1 << 20), last_seq: self.below(1000) });
+        let end = Change::EndLog { number, offset: end.offset, last_seq: end.last_seq };
         vec![end, add(number + 1)]
     }
 
     fn deletions(&mut self, state: &ManifestState) -> Vec<Change> {
         let done = state.pending_deletions.iter().take(2).cloned();
-        done.map(|name| Change::DonePendingDeletion { name })
-            .collect()
+        done.map(|name| Change::DonePendingDeletion { name }).collect()
     }
 
     fn close(&mut self, state: &ManifestState) -> Vec<Change> {
@@ -216,10 +181,7 @@ impl Historian {
                 let name = format!("keyspace {id}");
                 vec![Change::Keyspace { id, name }]
             }
-            3 => vec![Change::Feature {
-                incompatible: 0,
-                compatible: 1 << self.below(32),
-            }],
+            3 => vec![Change::Feature { incompatible: 0, compatible: 1 << self.below(32) }],
             4 => vec![Change::Identity {
                 uuid: state.index_uuid,
                 lineage: self.random.next_u64(),
@@ -280,50 +242,29 @@ fn any_run() -> impl Strategy<Value = RunReference> {
 pub(super) fn any_change() -> impl Strategy<Value = Change> {
     let name = "[a-c./]{0,3}";
     prop_oneof![
-        (any::<u128>(), number(), number()).prop_map(|(uuid, lineage, hash_seed)| {
-            Change::Identity {
-                uuid,
-                lineage,
-                hash_seed,
-            }
-        }),
-        (name, name).prop_map(|(key_type, value_type)| Change::SetTypes {
-            key_type,
-            value_type,
-        }),
+        (any::<u128>(), number(), number())
+            .prop_map(|(uuid, lineage, hash_seed)| { Change::Identity { uuid, lineage, hash_seed } }),
+        (name, name).prop_map(|(key_type, value_type)| Change::SetTypes { key_type, value_type }),
         small_key().prop_map(Change::SetConfig),
-        any::<(u32, u32)>().prop_map(|(incompatible, compatible)| Change::Feature {
-            incompatible,
-            compatible,
-        }),
+        any::<(u32, u32)>()
+            .prop_map(|(incompatible, compatible)| Change::Feature { incompatible, compatible }),
         (0..3u8, name).prop_map(|(id, name)| Change::Keyspace { id, name }),
         number().prop_map(|epoch| Change::Open { epoch }),
         (number(), number(), number()).prop_map(|(log_number, end_offset, last_seq)| {
-            Change::Close(Closed {
-                log_number,
-                end_offset,
-                last_seq,
-            })
+            Change::Close(Closed { log_number, end_offset, last_seq })
         }),
         number().prop_map(Change::LastSeq),
         number().prop_map(Change::ClockMark),
         number().prop_map(Change::NextSegmentId),
-        (
-            number(),
-            small_key(),
-            prop::option::of(small_key()),
-            number(),
-            number()
-        )
-            .prop_map(
-                |(id, lower, upper, flushed_seq, next_rank)| Change::PutSegment {
-                    id,
-                    lower,
-                    upper,
-                    flushed_seq,
-                    next_rank,
-                }
-            ),
+        (number(), small_key(), prop::option::of(small_key()), number(), number()).prop_map(
+            |(id, lower, upper, flushed_seq, next_rank)| Change::PutSegment {
+                id,
+                lower,
+                upper,
+                flushed_seq,
+                next_rank,
+            }
+        ),
         number().prop_map(|id| Change::DropSegment { id }),
         (number(), any_run()).prop_map(|(segment, run)| add_run(segment, run)),
         (number(), number(), small_key()).prop_map(|(segment, uid, lower)| Change::RemoveRun {

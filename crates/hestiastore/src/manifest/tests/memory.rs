@@ -62,10 +62,7 @@ pub(super) enum Survival {
 impl Memory {
     pub(super) fn with_file(name: &str, bytes: &[u8]) -> Self {
         let memory = Self::default();
-        let content = Content {
-            current: bytes.to_vec(),
-            synced: bytes.to_vec(),
-        };
+        let content = Content { current: bytes.to_vec(), synced: bytes.to_vec() };
         let content = Arc::new(Mutex::new(content));
         memory.names.lock().unwrap().insert(name.into(), content);
         memory
@@ -86,11 +83,7 @@ impl Memory {
     }
 
     pub(super) fn bytes(&self, name: &str) -> Vec<u8> {
-        self.names.lock().unwrap()[name]
-            .lock()
-            .unwrap()
-            .current
-            .clone()
+        self.names.lock().unwrap()[name].lock().unwrap().current.clone()
     }
 
     /// The directory that a new process finds.
@@ -105,20 +98,12 @@ impl Memory {
             Survival::Everything => true,
             Survival::Mixed(_) => random.next_u64() & 1 == 1,
         };
-        let names = if keeps() {
-            &self.names
-        } else {
-            &self.synced_names
-        };
+        let names = if keeps() { &self.names } else { &self.synced_names };
         let after = Self::default();
         for (name, content) in &*names.lock().unwrap() {
             let bytes = mix(&content.lock().unwrap(), &keeps);
             let found = Self::with_file(name, &bytes);
-            after
-                .names
-                .lock()
-                .unwrap()
-                .append(&mut found.names.lock().unwrap());
+            after.names.lock().unwrap().append(&mut found.names.lock().unwrap());
         }
         after
     }
@@ -129,10 +114,7 @@ fn mix(content: &Content, keeps: &dyn Fn() -> bool) -> Vec<u8> {
     if keeps() {
         bytes.resize(content.current.len().max(bytes.len()), 0);
     }
-    for (sector, current) in bytes
-        .chunks_mut(SECTOR_BYTES)
-        .zip(content.current.chunks(SECTOR_BYTES))
-    {
+    for (sector, current) in bytes.chunks_mut(SECTOR_BYTES).zip(content.current.chunks(SECTOR_BYTES)) {
         if keeps() {
             let common = sector.len().min(current.len());
             sector[..common].copy_from_slice(&current[..common]);
@@ -147,10 +129,7 @@ impl Directory for Memory {
     }
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn File>> {
-        self.control
-            .lock()
-            .unwrap()
-            .note(format!("create {name}"))?;
+        self.control.lock().unwrap().note(format!("create {name}"))?;
         let mut names = self.names.lock().unwrap();
         if names.contains_key(name) {
             return Err(io::ErrorKind::AlreadyExists.into());
@@ -163,17 +142,11 @@ impl Directory for Memory {
     fn open(&self, name: &str, _: OpenMode) -> io::Result<Arc<dyn File>> {
         let names = self.names.lock().unwrap();
         let content = names.get(name).ok_or(io::ErrorKind::NotFound)?;
-        Ok(Arc::new(MemoryFile {
-            content: Arc::clone(content),
-            control: Arc::clone(&self.control),
-        }))
+        Ok(Arc::new(MemoryFile { content: Arc::clone(content), control: Arc::clone(&self.control) }))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.control
-            .lock()
-            .unwrap()
-            .note(format!("rename {from} {to}"))?;
+        self.control.lock().unwrap().note(format!("rename {from} {to}"))?;
         let mut names = self.names.lock().unwrap();
         let content = names.remove(from).ok_or(io::ErrorKind::NotFound)?;
         names.insert(to.into(), content);
@@ -182,10 +155,7 @@ impl Directory for Memory {
 
     fn remove(&self, name: &str) -> io::Result<()> {
         let mut names = self.names.lock().unwrap();
-        names
-            .remove(name)
-            .map(|_| ())
-            .ok_or(io::ErrorKind::NotFound.into())
+        names.remove(name).map(|_| ()).ok_or(io::ErrorKind::NotFound.into())
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
@@ -238,10 +208,7 @@ impl File for MemoryFile {
     }
 
     fn allocate(&self, length: u64) -> io::Result<()> {
-        self.control
-            .lock()
-            .unwrap()
-            .note(format!("allocate {length}"))?;
+        self.control.lock().unwrap().note(format!("allocate {length}"))?;
         let mut content = self.content.lock().unwrap();
         let length = content.current.len().max(length as usize);
         content.current.resize(length, 0);

@@ -48,11 +48,7 @@ fn run(uid: u64, rank: u64) -> RunReference {
 }
 
 fn clipped(uid: u64, rank: u64, lower: &str, upper: Option<&str>) -> RunReference {
-    RunReference {
-        lower: lower.into(),
-        upper: upper.map(Into::into),
-        ..run(uid, rank)
-    }
+    RunReference { lower: lower.into(), upper: upper.map(Into::into), ..run(uid, rank) }
 }
 
 fn add_run(segment: u64, run: RunReference) -> Change {
@@ -61,29 +57,15 @@ fn add_run(segment: u64, run: RunReference) -> Change {
 
 fn remove_run(segment: u64, uid: u64, lower: &str) -> Change {
     let lower = lower.into();
-    Change::RemoveRun {
-        segment,
-        uid,
-        lower,
-    }
+    Change::RemoveRun { segment, uid, lower }
 }
 
 fn put_segment(id: u64, lower: &str, upper: Option<&str>) -> Change {
-    Change::PutSegment {
-        id,
-        lower: lower.into(),
-        upper: upper.map(Into::into),
-        flushed_seq: 5,
-        next_rank: 8,
-    }
+    Change::PutSegment { id, lower: lower.into(), upper: upper.map(Into::into), flushed_seq: 5, next_rank: 8 }
 }
 
 fn close(log_number: u64) -> Change {
-    Change::Close(Closed {
-        log_number,
-        end_offset: 100,
-        last_seq: 50,
-    })
+    Change::Close(Closed { log_number, end_offset: 100, last_seq: 50 })
 }
 
 /// The state after applying each of `edits`, which must apply.
@@ -96,10 +78,7 @@ fn applied(state: &ManifestState, edits: &[Vec<Change>]) -> ManifestState {
 }
 
 /// A manifest with `edits` committed on top of `state`, and the state after each.
-fn written(
-    state: &ManifestState,
-    edits: &[Vec<Change>],
-) -> (Memory, ManifestFile, Vec<ManifestState>) {
+fn written(state: &ManifestState, edits: &[Vec<Change>]) -> (Memory, ManifestFile, Vec<ManifestState>) {
     let memory = Memory::default();
     let mut file = ManifestFile::create(&memory, &environment(), state).unwrap();
     let mut states = vec![state.clone()];
@@ -123,15 +102,8 @@ fn assert_valid(state: &ManifestState) {
         assert!(pair[0].lower < pair[1].lower);
     }
     assert!(state.segments.keys().all(|id| *id < state.next_segment_id));
-    segments
-        .iter()
-        .for_each(|segment| assert_valid_runs(segment));
-    assert!(
-        state
-            .logs
-            .windows(2)
-            .all(|pair| pair[0].number < pair[1].number)
-    );
+    segments.iter().for_each(|segment| assert_valid_runs(segment));
+    assert!(state.logs.windows(2).all(|pair| pair[0].number < pair[1].number));
 }
 
 fn assert_valid_runs(segment: &SegmentState) {

@@ -9,11 +9,8 @@ use crate::Error;
 
 /// Three edits of which the last is larger than a sector, and the offsets where they begin and end.
 fn three_edits() -> (Vec<u8>, Vec<usize>, Vec<ManifestState>) {
-    let edits = [
-        vec![add_run(1, run(1, 1))],
-        vec![Change::LastSeq(77)],
-        vec![Change::SetConfig(vec![b'c'; 3000])],
-    ];
+    let edits =
+        [vec![add_run(1, run(1, 1))], vec![Change::LastSeq(77)], vec![Change::SetConfig(vec![b'c'; 3000])]];
     let mut places = Vec::new();
     for count in 0..=edits.len() {
         places.push(written(&new_index(), &edits[..count]).1.bytes() as usize);
@@ -63,12 +60,7 @@ proptest! {
 fn d6_a_last_edit_that_was_being_written_is_a_torn_tail() {
     let (bytes, places, states) = three_edits();
     let (begin, end) = (places[2], places[3]);
-    for lost in [
-        begin..begin + 4,
-        begin + 20..begin + 30,
-        begin + 600..begin + 1112,
-        end - 1..end,
-    ] {
+    for lost in [begin..begin + 4, begin + 20..begin + 30, begin + 600..begin + 1112, end - 1..end] {
         let mut torn = bytes.clone();
         torn[lost].fill(0);
         let read = read_bytes(&torn).unwrap();
@@ -139,8 +131,7 @@ fn d6_a_missing_file_tells_damage_from_a_tail() {
 #[test]
 fn d6_a_new_manifest_is_whole_before_it_has_its_name() {
     let (memory, mut file, mut states) = written(&new_index(), &[]);
-    file.commit(&mut states[0], &vec![Change::Open { epoch: 1 }].into())
-        .unwrap();
+    file.commit(&mut states[0], &vec![Change::Open { epoch: 1 }].into()).unwrap();
     let operations = memory.operations();
     let expected = [
         "create MANIFEST.tmp",
@@ -200,10 +191,7 @@ fn f1_nonsense_with_a_valid_crc_is_damage_and_never_a_tail() {
 #[test]
 fn f1_unknown_features_and_versions_are_refused() {
     let feature = [0x84, 3, 0x81, 1, 0x80];
-    assert!(matches!(
-        with_payload(&feature),
-        Err(Error::Unsupported { .. })
-    ));
+    assert!(matches!(with_payload(&feature), Err(Error::Unsupported { .. })));
     let bytes = written(&new_index(), &[]).0.bytes(MANIFEST_NAME);
     for (at, what) in [(9, "version 2"), (19, "features 0x00000002")] {
         let mut later = bytes.clone();
@@ -222,20 +210,13 @@ fn f8_edits_are_numbered_and_chained() {
     let header = Header::decode(&bytes, "", 0).unwrap();
     let crc_at = |at: usize| u32::from_be_bytes(bytes[at + 4..at + 8].try_into().unwrap());
     let (first, second) = (crc_at(places[0]), crc_at(places[1]));
-    assert_eq!(
-        crc_at(64),
-        u32::from_be_bytes(bytes[places[0] + 16..places[0] + 20].try_into().unwrap())
-    );
+    assert_eq!(crc_at(64), u32::from_be_bytes(bytes[places[0] + 16..places[0] + 20].try_into().unwrap()));
     for (number, previous) in [(3, first), (1, first), (2, second), (2, first ^ 1)] {
-        let (frame, _) =
-            encode_frame(header.file_uid, number, previous, &[0x88, 3, 0x81, 1, 77]).unwrap();
+        let (frame, _) = encode_frame(header.file_uid, number, previous, &[0x88, 3, 0x81, 1, 77]).unwrap();
         let mut forged = bytes[..places[1]].to_vec();
         forged.extend_from_slice(&frame);
         forged.resize(bytes.len(), 0);
-        assert!(
-            is_corruption(&read_bytes(&forged)),
-            "{number} {previous:08x}"
-        );
+        assert!(is_corruption(&read_bytes(&forged)), "{number} {previous:08x}");
     }
 }
 
@@ -245,12 +226,9 @@ fn d6_a_head_out_of_the_chain_is_damage_even_with_a_bad_payload() {
     let header = Header::decode(&bytes, "", 0).unwrap();
     let previous = &bytes[places[2] + 16..places[2] + 20];
     let previous = u32::from_be_bytes(previous.try_into().unwrap());
-    for (number, previous, damage) in [
-        (3, previous, false),
-        (4, previous, true),
-        (2, previous, true),
-        (3, previous ^ 1, true),
-    ] {
+    for (number, previous, damage) in
+        [(3, previous, false), (4, previous, true), (2, previous, true), (3, previous ^ 1, true)]
+    {
         let (frame, _) = encode_frame(header.file_uid, number, previous, b"payload").unwrap();
         let mut forged = bytes[..places[2]].to_vec();
         forged.extend_from_slice(&frame[..frame.len() - 1]);
@@ -270,53 +248,27 @@ fn f8_an_edit_of_another_file_does_not_validate() {
     foreign.resize(bytes.len(), 0);
     let read = read_bytes(&foreign).unwrap();
     assert_eq!(read.state, states[2]);
-    assert!(
-        matches!(read.tail, Tail::Torn { bytes: 24, .. }),
-        "{:?}",
-        read.tail
-    );
+    assert!(matches!(read.tail, Tail::Torn { bytes: 24, .. }), "{:?}", read.tail);
 }
 
 #[test]
 fn d7_pending_deletions_outlive_rewrites_until_they_are_done() {
-    let pending = Change::AddPendingDeletion {
-        name: "7.run".into(),
-    };
-    let edits = [
-        vec![add_run(1, run(7, 0))],
-        vec![remove_run(1, 7, ""), pending],
-    ];
+    let pending = Change::AddPendingDeletion { name: "7.run".into() };
+    let edits = [vec![add_run(1, run(7, 0))], vec![remove_run(1, 7, ""), pending]];
     let (memory, mut file, states) = written(&new_index(), &edits);
     let mut state = states[2].clone();
     file.rewrite(&memory, &environment(), &state).unwrap();
-    assert!(
-        read_manifest(&memory)
-            .unwrap()
-            .state
-            .pending_deletions
-            .contains("7.run")
-    );
-    let done = Change::DonePendingDeletion {
-        name: "7.run".into(),
-    };
+    assert!(read_manifest(&memory).unwrap().state.pending_deletions.contains("7.run"));
+    let done = Change::DonePendingDeletion { name: "7.run".into() };
     file.commit(&mut state, &vec![done].into()).unwrap();
-    assert!(
-        read_manifest(&memory)
-            .unwrap()
-            .state
-            .pending_deletions
-            .is_empty()
-    );
+    assert!(read_manifest(&memory).unwrap().state.pending_deletions.is_empty());
 }
 
 #[test]
 fn l8_a_clean_close_is_read_back_also_after_a_rewrite() {
     let edits = [vec![Change::AddLog { number: 1, uid: 5 }], vec![close(1)]];
     let (memory, mut file, states) = written(&new_index(), &edits);
-    assert_eq!(
-        read_manifest(&memory).unwrap().state.closed,
-        states[2].closed
-    );
+    assert_eq!(read_manifest(&memory).unwrap().state.closed, states[2].closed);
     file.rewrite(&memory, &environment(), &states[2]).unwrap();
     assert_eq!(read_manifest(&memory).unwrap().state, states[2]);
     assert!(states[2].closed.is_some());

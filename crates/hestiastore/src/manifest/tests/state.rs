@@ -33,11 +33,7 @@ fn segments_tile_the_key_space() {
     }
     let swap = vec![put_segment(1, "m", None), put_segment(2, "", Some("m"))];
     assert_valid(&applied(&state, &[swap]));
-    assert!(
-        ManifestState::default()
-            .apply(&vec![put_segment(1, "", Some("m"))].into())
-            .is_err()
-    );
+    assert!(ManifestState::default().apply(&vec![put_segment(1, "", Some("m"))].into()).is_err());
 }
 
 #[test]
@@ -55,10 +51,7 @@ fn d2_references_lie_within_their_segment() {
         refused(&state, vec![add_run(2, run)]);
     }
     let state = applied(&state, &[vec![add_run(1, clipped(9, 0, "b", Some("m")))]]);
-    refused(
-        &state,
-        vec![put_segment(1, "", Some("k")), put_segment(2, "k", None)],
-    );
+    refused(&state, vec![put_segment(1, "", Some("k")), put_segment(2, "k", None)]);
 }
 
 #[test]
@@ -77,10 +70,7 @@ fn d2_rank_is_stored_and_orders_the_runs_whatever_their_seqs() {
 
 #[test]
 fn d2_only_disjoint_runs_share_a_rank() {
-    let state = applied(
-        &new_index(),
-        &[vec![add_run(1, clipped(1, 4, "", Some("m")))]],
-    );
+    let state = applied(&new_index(), &[vec![add_run(1, clipped(1, 4, "", Some("m")))]]);
     refused(&state, vec![add_run(1, clipped(2, 4, "l", None))]);
     refused(&state, vec![add_run(1, clipped(1, 5, "", Some("b")))]);
     applied(&state, &[vec![add_run(1, clipped(2, 4, "m", None))]]);
@@ -105,10 +95,7 @@ fn nothing_dangles() {
 
 #[test]
 fn l5_a_floor_removes_the_logs_before_it() {
-    let add = |number| Change::AddLog {
-        number,
-        uid: number * 10,
-    };
+    let add = |number| Change::AddLog { number, uid: number * 10 };
     let state = applied(&new_index(), &[vec![add(2), add(4), add(5)]]);
     refused(&state, vec![add(5)]);
     refused(&state, vec![add(3)]);
@@ -123,19 +110,12 @@ fn l5_a_floor_removes_the_logs_before_it() {
 #[test]
 fn l4_an_end_removes_every_later_log_in_the_same_edit() {
     let add = |number, uid| Change::AddLog { number, uid };
-    let end = |number, offset| Change::EndLog {
-        number,
-        offset,
-        last_seq: 30,
-    };
+    let end = |number, offset| Change::EndLog { number, offset, last_seq: 30 };
     let state = applied(&new_index(), &[vec![add(1, 10), add(2, 20), add(3, 30)]]);
     let state = applied(&state, &[vec![end(1, 500), add(2, 40)]]);
     assert_eq!(state.logs.len(), 2);
     assert_eq!(state.logs[1].uid, 40);
-    let known = LogEnd {
-        offset: 500,
-        last_seq: 30,
-    };
+    let known = LogEnd { offset: 500, last_seq: 30 };
     assert_eq!(state.logs[0].end, Some(known));
     refused(&state, vec![end(1, 400)]);
     refused(&state, vec![end(3, 400)]);
@@ -155,90 +135,39 @@ fn l8_a_close_names_a_listed_log_and_its_end() {
 
 #[test]
 fn d6_an_open_is_the_first_change_after_a_close() {
-    let closed = applied(
-        &new_index(),
-        &[vec![Change::Open { epoch: 4 }], vec![close(0)]],
-    );
+    let closed = applied(&new_index(), &[vec![Change::Open { epoch: 4 }], vec![close(0)]]);
     refused(&closed, vec![Change::LastSeq(60)]);
-    refused(
-        &closed,
-        vec![Change::LastSeq(60), Change::Open { epoch: 5 }],
-    );
+    refused(&closed, vec![Change::LastSeq(60), Change::Open { epoch: 5 }]);
     refused(&closed, vec![Change::Open { epoch: 4 }]);
     refused(&new_index(), vec![close(0), Change::LastSeq(60)]);
-    let open = applied(
-        &closed,
-        &[vec![Change::Open { epoch: 5 }, Change::LastSeq(60)]],
-    );
+    let open = applied(&closed, &[vec![Change::Open { epoch: 5 }, Change::LastSeq(60)]]);
     assert_eq!((open.closed, open.epoch, open.last_seq), (None, 5, 60));
 }
 
 #[test]
 fn marks_never_go_back() {
-    let up = vec![
-        Change::LastSeq(10),
-        Change::ClockMark(20),
-        Change::NextSegmentId(30),
-    ];
-    let down = vec![
-        Change::LastSeq(1),
-        Change::ClockMark(2),
-        Change::NextSegmentId(3),
-    ];
+    let up = vec![Change::LastSeq(10), Change::ClockMark(20), Change::NextSegmentId(30)];
+    let down = vec![Change::LastSeq(1), Change::ClockMark(2), Change::NextSegmentId(3)];
     let state = applied(&new_index(), &[up, down]);
-    assert_eq!(
-        (
-            state.last_seq,
-            state.clock_mark_micros,
-            state.next_segment_id
-        ),
-        (10, 20, 30)
-    );
+    assert_eq!((state.last_seq, state.clock_mark_micros, state.next_segment_id), (10, 20, 30));
 }
 
 #[test]
 fn identities_and_names_stay() {
-    let keyspace = |id, name: &str| Change::Keyspace {
-        id,
-        name: name.into(),
-    };
+    let keyspace = |id, name: &str| Change::Keyspace { id, name: name.into() };
     let state = applied(&new_index(), &[vec![keyspace(0, "default")]]);
     refused(&state, vec![keyspace(0, "other")]);
     refused(&state, vec![keyspace(1, "default")]);
-    applied(
-        &state,
-        &[vec![keyspace(0, "default"), keyspace(1, "other")]],
-    );
+    applied(&state, &[vec![keyspace(0, "default"), keyspace(1, "other")]]);
     let (uuid, lineage, hash_seed) = (1, 2, 3);
-    refused(
-        &state,
-        vec![Change::Identity {
-            uuid,
-            lineage,
-            hash_seed,
-        }],
-    );
+    refused(&state, vec![Change::Identity { uuid, lineage, hash_seed }]);
 }
 
 #[test]
 fn d7_a_forged_deletion_does_not_lead_out_of_the_directory() {
     let long = "x".repeat(256);
-    for name in [
-        "",
-        ".",
-        "..",
-        ".lock",
-        "../other",
-        "a/b",
-        "a\\b",
-        "a\0b",
-        MANIFEST_NAME,
-        &long,
-    ] {
-        refused(
-            &new_index(),
-            vec![Change::AddPendingDeletion { name: name.into() }],
-        );
+    for name in ["", ".", "..", ".lock", "../other", "a/b", "a\\b", "a\0b", MANIFEST_NAME, &long] {
+        refused(&new_index(), vec![Change::AddPendingDeletion { name: name.into() }]);
     }
 }
 

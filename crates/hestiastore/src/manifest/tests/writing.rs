@@ -20,19 +20,13 @@ fn d8_a_failed_write_or_sync_is_final() {
         for later in [
             file.append(&edit(1)).unwrap_err(),
             file.commit(&mut states[0], &edit(1)).unwrap_err(),
-            file.rewrite(&memory, &environment(), &states[0])
-                .unwrap_err(),
+            file.rewrite(&memory, &environment(), &states[0]).unwrap_err(),
             file.reserve(1 << 20).unwrap_err(),
         ] {
             assert!(matches!(later, Error::Failed { .. }), "{later}");
             assert_eq!(later.to_string(), first.to_string());
         }
-        assert!(
-            first
-                .to_string()
-                .contains(&format!("cannot {operation} MANIFEST")),
-            "{first}"
-        );
+        assert!(first.to_string().contains(&format!("cannot {operation} MANIFEST")), "{first}");
         assert_eq!(memory.operations().len(), done);
         assert!(file.is_poisoned());
     }
@@ -41,8 +35,7 @@ fn d8_a_failed_write_or_sync_is_final() {
 #[test]
 fn d8_a_full_disk_within_the_reserve_is_not_even_noticed() {
     let (memory, mut file, mut states) = written(&new_index(), &[]);
-    file.commit(&mut states[0], &edit(RESERVE_STEP_BYTES as usize / 2))
-        .unwrap();
+    file.commit(&mut states[0], &edit(RESERVE_STEP_BYTES as usize / 2)).unwrap();
     memory.fail_next("allocate", ErrorKind::StorageFull);
     file.commit(&mut states[0], &edit(1000)).unwrap();
     assert_eq!(read_manifest(&memory).unwrap().state, states[0]);
@@ -83,12 +76,7 @@ fn an_edit_that_does_not_apply_is_not_written() {
     let (memory, mut file, mut states) = written(&new_index(), &[]);
     let before = memory.bytes(MANIFEST_NAME);
     let error = file.commit(&mut states[0], &vec![Change::DropSegment { id: 9 }].into());
-    assert!(
-        error
-            .unwrap_err()
-            .to_string()
-            .contains("there is no segment 9")
-    );
+    assert!(error.unwrap_err().to_string().contains("there is no segment 9"));
     states[0].edit_number += 1;
     assert!(file.commit(&mut states[0], &edit(1)).is_err());
     assert_eq!(memory.bytes(MANIFEST_NAME), before);
@@ -97,18 +85,9 @@ fn an_edit_that_does_not_apply_is_not_written() {
 
 #[test]
 fn a_state_that_would_not_be_read_back_makes_no_manifest() {
-    let no_segments = ManifestState {
-        segments: Default::default(),
-        ..new_index()
-    };
-    let low_id = ManifestState {
-        next_segment_id: 1,
-        ..new_index()
-    };
-    let feature = ManifestState {
-        incompatible_features: 1 << 31,
-        ..new_index()
-    };
+    let no_segments = ManifestState { segments: Default::default(), ..new_index() };
+    let low_id = ManifestState { next_segment_id: 1, ..new_index() };
+    let feature = ManifestState { incompatible_features: 1 << 31, ..new_index() };
     for state in [ManifestState::default(), no_segments, low_id, feature] {
         let memory = Memory::default();
         let created = ManifestFile::create(&memory, &environment(), &state);
@@ -135,9 +114,7 @@ fn d8_a_rewrite_that_fails_at_the_rename_is_final() {
     for operation in ["rename", "sync directory"] {
         let (memory, mut file, mut states) = written(&new_index(), &[]);
         memory.fail_next(operation, ErrorKind::Other);
-        let error = file
-            .rewrite(&memory, &environment(), &states[0])
-            .unwrap_err();
+        let error = file.rewrite(&memory, &environment(), &states[0]).unwrap_err();
         assert!(matches!(error, Error::Failed { .. }), "{error}");
         assert!(file.commit(&mut states[0], &edit(10)).is_err());
         assert_eq!(read_manifest(&memory).unwrap().state, states[0]);

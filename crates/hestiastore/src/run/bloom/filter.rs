@@ -25,20 +25,14 @@ impl BloomFilter {
         };
         let stated = u64::from(blocks) * BLOCK_BYTES;
         if stated != reader.rest().len() as u64 || blocks == 0 || u64::from(blocks) > MAX_BLOCKS {
-            return Err(format!(
-                "a filter of {} bytes states {blocks} blocks",
-                payload.len()
-            ));
+            return Err(format!("a filter of {} bytes states {blocks} blocks", payload.len()));
         }
         if !(1..=MAX_PROBES).contains(&probes) {
             return Err(format!("a filter of {probes} probes"));
         }
         let (words, _) = reader.rest().as_chunks::<8>();
         let (blocks, _) = words.as_chunks::<8>();
-        let blocks = blocks
-            .iter()
-            .map(|block| Block(block.map(u64::from_be_bytes)))
-            .collect();
+        let blocks = blocks.iter().map(|block| Block(block.map(u64::from_be_bytes))).collect();
         Ok(Self { blocks, probes })
     }
 

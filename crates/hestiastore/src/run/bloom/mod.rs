@@ -54,9 +54,7 @@ impl BloomSettings {
             }
             _ => return Ok(()),
         };
-        Err(Error::InvalidConfig {
-            problems: vec![problem],
-        })
+        Err(Error::InvalidConfig { problems: vec![problem] })
     }
 
     /// `None`: no filter.
@@ -72,9 +70,6 @@ impl BloomSettings {
             Self::Fixed { bytes, hashes } => (bytes, hashes),
         };
         let blocks = bytes.div_ceil(BLOCK_BYTES).clamp(1, MAX_BLOCKS) as u32;
-        Some(BloomShape {
-            blocks,
-            probes: probes.clamp(1, MAX_PROBES),
-        })
+        Some(BloomShape { blocks, probes: probes.clamp(1, MAX_PROBES) })
     }
 }

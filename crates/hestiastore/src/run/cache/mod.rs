@@ -106,10 +106,7 @@ impl ChunkCache {
     pub(crate) fn run_statistics(&self) -> RunStatistics {
         let (mut sum, open): (RunStatistics, Vec<_>) = {
             let registry = self.runs.lock();
-            (
-                registry.closed,
-                registry.open.values().filter_map(Weak::upgrade).collect(),
-            )
+            (registry.closed, registry.open.values().filter_map(Weak::upgrade).collect())
         };
         for slots in open {
             sum = sum + slots.counters.statistics();
@@ -136,18 +133,10 @@ impl ChunkCache {
     }
 
     /// Keeps a chunk that was just loaded. Returns the one to use: another thread may have been first.
-    pub(super) fn insert(
-        &self,
-        slots: &Arc<RunSlots>,
-        at: usize,
-        mut chunk: EntryChunk,
-    ) -> Arc<EntryChunk> {
+    pub(super) fn insert(&self, slots: &Arc<RunSlots>, at: usize, mut chunk: EntryChunk) -> Arc<EntryChunk> {
         let bytes = chunk.memory_bytes();
         self.alive_bytes.fetch_add(bytes, Ordering::Relaxed);
-        chunk.charge = Some(Charge {
-            bytes,
-            alive_bytes: Arc::clone(&self.alive_bytes),
-        });
+        chunk.charge = Some(Charge { bytes, alive_bytes: Arc::clone(&self.alive_bytes) });
         let chunk = Arc::new(chunk);
         if let Err(earlier) = slots.fill(at, &chunk) {
             return earlier;
@@ -155,10 +144,7 @@ impl ChunkCache {
         let shard = (slots.id as usize).wrapping_add(at) % SHARDS;
         let evictions = self.evictions.load(Ordering::Relaxed);
         let came_back = slots.was_evicted_lately(at, self.epoch(evictions));
-        let ticket = Ticket {
-            slots: Arc::clone(slots),
-            at: at as u32,
-        };
+        let ticket = Ticket { slots: Arc::clone(slots), at: at as u32 };
         let displaced = self.queues[shard].lock().push(ticket, came_back);
         if let Some(displaced) = displaced {
             self.evict(displaced);
@@ -186,8 +172,7 @@ impl ChunkCache {
         let epoch = self.epoch(self.evictions.load(Ordering::Relaxed));
         let bytes = victim.slots.empty(victim.at as usize, epoch);
         // A ticket of a closed run finds its slot empty.
-        self.evictions
-            .fetch_add(u64::from(bytes != 0), Ordering::Relaxed);
+        self.evictions.fetch_add(u64::from(bytes != 0), Ordering::Relaxed);
         bytes
     }
 

@@ -25,22 +25,14 @@ const MAX_STEPS: usize = 64;
 
 impl Queue {
     pub(super) fn new(places: usize) -> Self {
-        Self {
-            small: VecDeque::with_capacity(places),
-            main: VecDeque::with_capacity(places),
-            places,
-        }
+        Self { small: VecDeque::with_capacity(places), main: VecDeque::with_capacity(places), places }
     }
 
     /// Takes a ticket in; returns the one that had to make room.
     pub(super) fn push(&mut self, ticket: Ticket, proven: bool) -> Option<Ticket> {
         let full = self.small.len() + self.main.len() >= self.places;
         let displaced = if full { self.pop() } else { None };
-        let queue = if proven {
-            &mut self.main
-        } else {
-            &mut self.small
-        };
+        let queue = if proven { &mut self.main } else { &mut self.small };
         queue.push_back(ticket);
         displaced
     }

@@ -74,10 +74,7 @@ impl RunSlots {
     }
 
     pub(super) fn was_evicted_lately(&self, at: usize, epoch: u8) -> bool {
-        let evicted = self
-            .evicted
-            .get(at)
-            .map_or(0, |evicted| evicted.load(Ordering::Relaxed));
+        let evicted = self.evicted.get(at).map_or(0, |evicted| evicted.load(Ordering::Relaxed));
         evicted != 0 && (evicted == epoch || evicted == epoch.wrapping_sub(1))
     }
 

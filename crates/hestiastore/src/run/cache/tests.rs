@@ -7,13 +7,7 @@ const VALUE_BYTES: usize = 1000;
 
 fn chunk(number: usize) -> EntryChunk {
     let mut builder = EntryChunkBuilder::default();
-    builder.push(
-        &(number as u64).to_be_bytes(),
-        0,
-        1,
-        EntryKind::Put,
-        &[0; VALUE_BYTES],
-    );
+    builder.push(&(number as u64).to_be_bytes(), 0, 1, EntryKind::Put, &[0; VALUE_BYTES]);
     let mut payload = Vec::new();
     builder.finish(&mut payload);
     EntryChunk::parse(payload).unwrap()
@@ -92,10 +86,7 @@ fn m2_a_closed_run_leaves_only_its_counts() {
     cache.close(&slots);
     assert!((0..10).all(|at| slots.get(at).is_none()));
     let statistics = cache.statistics();
-    assert_eq!(
-        (statistics.hits, statistics.misses, statistics.bytes),
-        (10, 10, 0)
-    );
+    assert_eq!((statistics.hits, statistics.misses, statistics.bytes), (10, 10, 0));
     assert_ne!(cache.open(1).id, slots.id);
 }
 

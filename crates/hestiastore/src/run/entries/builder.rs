@@ -63,12 +63,7 @@ impl EntryChunkBuilder {
         let seq_width = seq_width(greatest_seq - least_seq);
 
         out.clear();
-        out.extend_from_slice(&[
-            u8::from(has_kinds) * HAS_KINDS,
-            key_width,
-            value_width,
-            seq_width,
-        ]);
+        out.extend_from_slice(&[u8::from(has_kinds) * HAS_KINDS, key_width, value_width, seq_width]);
         for field in [n, prefix_len, suffix_bytes, self.values.len(), 0] {
             out.extend_from_slice(&(field as u32).to_be_bytes());
         }
@@ -76,11 +71,8 @@ impl EntryChunkBuilder {
         out.extend_from_slice(&self.fingerprints);
         out.resize(HEADER_BYTES + n.next_multiple_of(FINGERPRINT_UNIT), 0);
         out.extend_from_slice(self.keys.get(..prefix_len).unwrap_or(&[]));
-        let suffix_ends = self
-            .key_ends
-            .iter()
-            .enumerate()
-            .map(|(i, &end)| end - ((i + 1) * prefix_len) as u32);
+        let suffix_ends =
+            self.key_ends.iter().enumerate().map(|(i, &end)| end - ((i + 1) * prefix_len) as u32);
         put_offsets(out, key_width, suffix_ends);
         for i in 0..n {
             out.extend_from_slice(self.key(i).get(prefix_len..).unwrap_or(&[]));
@@ -98,11 +90,7 @@ impl EntryChunkBuilder {
     }
 
     fn key(&self, i: usize) -> &[u8] {
-        let start = i
-            .checked_sub(1)
-            .and_then(|before| self.key_ends.get(before))
-            .copied()
-            .unwrap_or(0);
+        let start = i.checked_sub(1).and_then(|before| self.key_ends.get(before)).copied().unwrap_or(0);
         let end = self.key_ends.get(i).copied().unwrap_or(start);
         self.keys.get(start as usize..end as usize).unwrap_or(&[])
     }

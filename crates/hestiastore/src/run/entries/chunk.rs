@@ -51,33 +51,19 @@ impl EntryChunk {
         let count = header.count as usize;
         let prefix_at = HEADER_BYTES.saturating_add(count.next_multiple_of(FINGERPRINT_UNIT));
         let keys_at = prefix_at.saturating_add(header.prefix_len as usize);
-        let (keys, at) = Column::parse(
-            &payload,
-            keys_at,
-            header.key_width,
-            count,
-            header.suffix_bytes as usize,
-        )?;
+        let (keys, at) =
+            Column::parse(&payload, keys_at, header.key_width, count, header.suffix_bytes as usize)?;
         let has_kinds = header.flags & HAS_KINDS != 0;
         let seqs_at = at.saturating_add(if has_kinds { count } else { 0 });
         if has_kinds {
-            let kinds = payload
-                .get(at..seqs_at)
-                .ok_or_else(|| "the kinds are cut off".to_owned())?;
+            let kinds = payload.get(at..seqs_at).ok_or_else(|| "the kinds are cut off".to_owned())?;
             check_kinds(kinds)?;
         }
         let values_at = seqs_at.saturating_add(count.saturating_mul(usize::from(header.seq_width)));
-        let (values, end) = Column::parse(
-            &payload,
-            values_at,
-            header.value_width,
-            count,
-            header.value_bytes as usize,
-        )?;
+        let (values, end) =
+            Column::parse(&payload, values_at, header.value_width, count, header.value_bytes as usize)?;
         if end != payload.len() {
-            return Err(
-                format!("the columns end at {end}, the payload at {}", payload.len()).into(),
-            );
+            return Err(format!("the columns end at {end}, the payload at {}", payload.len()).into());
         }
         Ok(Self {
             count: header.count,
@@ -109,9 +95,7 @@ impl EntryChunk {
     #[inline]
     pub(crate) fn prefix(&self) -> &[u8] {
         let at = self.prefix_at as usize;
-        self.payload
-            .get(at..at + self.prefix_len as usize)
-            .unwrap_or(&[])
+        self.payload.get(at..at + self.prefix_len as usize).unwrap_or(&[])
     }
 
     /// What follows the prefix in key `i`.
@@ -140,9 +124,7 @@ impl EntryChunk {
             return EntryKind::Put;
         };
         let stored = self.payload.get(at as usize + i).copied();
-        stored
-            .and_then(EntryKind::from_number)
-            .unwrap_or(EntryKind::Put)
+        stored.and_then(EntryKind::from_number).unwrap_or(EntryKind::Put)
     }
 
     /// The value as stored: of a pointer, where it points.
@@ -160,9 +142,7 @@ impl EntryChunk {
 
     #[inline]
     pub(crate) fn slice(&self, start: u32, end: u32) -> &[u8] {
-        self.payload
-            .get(start as usize..end as usize)
-            .unwrap_or(&[])
+        self.payload.get(start as usize..end as usize).unwrap_or(&[])
     }
 
     /// The newest version of `key` with a seq up to `snapshot_seq`: fingerprints first, then the keys
@@ -175,9 +155,7 @@ impl EntryChunk {
             return Some(first);
         }
         let versions = first + 1..self.len();
-        let at = partition_point(versions, |i| {
-            self.seq(i) > snapshot_seq && equal(self.suffix(i), wanted)
-        });
+        let at = partition_point(versions, |i| self.seq(i) > snapshot_seq && equal(self.suffix(i), wanted));
         (at < self.len() && equal(self.suffix(at), wanted)).then_some(at)
     }
 
@@ -242,14 +220,9 @@ fn partition_point(range: std::ops::Range<usize>, mut holds: impl FnMut(usize) -
 }
 
 fn check_kinds(kinds: &[u8]) -> Result<(), ParseError> {
-    match kinds
-        .iter()
-        .find(|&&kind| EntryKind::from_number(kind).is_none())
-    {
+    match kinds.iter().find(|&&kind| EntryKind::from_number(kind).is_none()) {
         None => Ok(()),
-        Some(kind) => Err(ParseError::Unknown(format!(
-            "entry kind {kind} is not known"
-        ))),
+        Some(kind) => Err(ParseError::Unknown(format!("entry kind {kind} is not known"))),
     }
 }
 
@@ -289,10 +262,7 @@ impl Header {
         };
         let header = fields().map_err(|_| format!("an entry chunk of {} bytes", payload.len()))?;
         if header.flags & !HAS_KINDS != 0 {
-            return Err(ParseError::Unknown(format!(
-                "flags {:#04x} are not known",
-                header.flags
-            )));
+            return Err(ParseError::Unknown(format!("flags {:#04x} are not known", header.flags)));
         }
         if !matches!(header.seq_width, 0 | 1 | 2 | 4 | 8) {
             return Err(format!("seqs of {} bytes", header.seq_width).into());

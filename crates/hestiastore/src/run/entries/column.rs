@@ -42,18 +42,10 @@ impl Column {
         let data_at = at.saturating_add(offset_bytes);
         let end = data_at.saturating_add(total);
         if end > payload.len() {
-            return Err(format!(
-                "a column ends at {end}, the payload at {}",
-                payload.len()
-            ));
+            return Err(format!("a column ends at {end}, the payload at {}", payload.len()));
         }
         let fixed = total.checked_div(n).unwrap_or(0);
-        let column = Self {
-            offsets_at: at as u32,
-            data_at: data_at as u32,
-            fixed: fixed as u32,
-            width,
-        };
+        let column = Self { offsets_at: at as u32, data_at: data_at as u32, fixed: fixed as u32, width };
         if width == 0 {
             if fixed * n != total {
                 return Err(format!("{total} bytes are not {n} strings of one length"));
@@ -89,10 +81,7 @@ impl Column {
             let start = data_at + i * self.fixed as usize;
             (start, start + self.fixed as usize)
         } else {
-            (
-                data_at + self.offset(payload, i),
-                data_at + self.offset(payload, i + 1),
-            )
+            (data_at + self.offset(payload, i), data_at + self.offset(payload, i + 1))
         }
     }
 

@@ -17,10 +17,7 @@ pub(super) fn matches(unit: &[u8; FINGERPRINT_UNIT], wanted: u8) -> u16 {
         // Gathers bit 0 of each byte into the top byte.
         (zeros.wrapping_mul(0x0102_0408_1020_4080) >> 56) as u16
     };
-    words
-        .iter()
-        .rev()
-        .fold(0, |bits, word| bits << 8 | mask(word))
+    words.iter().rev().fold(0, |bits, word| bits << 8 | mask(word))
 }
 
 #[cfg(test)]
@@ -36,10 +33,8 @@ mod tests {
                 [0, 1, 0x7f, 0x80, 0x81, 0xff][(x >> 24) as usize % 6]
             });
             for wanted in [0, 1, 2, 0x7f, 0x80, 0x81, 0xff] {
-                let expected = unit
-                    .iter()
-                    .enumerate()
-                    .fold(0, |bits, (i, &f)| bits | u16::from(f == wanted) << i);
+                let expected =
+                    unit.iter().enumerate().fold(0, |bits, (i, &f)| bits | u16::from(f == wanted) << i);
                 assert_eq!(matches(&unit, wanted), expected);
             }
         }

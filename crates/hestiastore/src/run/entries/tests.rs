@@ -20,10 +20,7 @@ fn hex(bytes: &[u8]) -> String {
 
 #[test]
 fn f4_plain_entries_of_one_size_take_no_arrays() {
-    let payload = build(&[
-        (b"key1", 0, EntryKind::Put, b"v1"),
-        (b"key2", 0, EntryKind::Put, b"v2"),
-    ]);
+    let payload = build(&[(b"key1", 0, EntryKind::Put, b"v1"), (b"key2", 0, EntryKind::Put, b"v2")]);
     let expected = "00000000\
                     00000002 00000003 00000002 00000004 00000000 0000000000000000\
                     0404000000000000 0000000000000000\
@@ -49,23 +46,14 @@ fn f4_kinds_seqs_and_offsets_are_there_when_needed() {
     let chunk = EntryChunk::parse(payload).unwrap();
     let seqs: Vec<_> = (0..3).map(|i| chunk.seq(i)).collect();
     assert_eq!(seqs, [300, 299, 44]);
-    assert_eq!(
-        (chunk.prefix(), chunk.suffix(1), chunk.suffix(2)),
-        (&b"ka"[..], &b""[..], &b"bc"[..])
-    );
+    assert_eq!((chunk.prefix(), chunk.suffix(1), chunk.suffix(2)), (&b"ka"[..], &b""[..], &b"bc"[..]));
     assert_eq!(chunk.find(b"ka", 2, u64::MAX), Some(0));
     assert_eq!(chunk.find(b"ka", 2, 299), Some(1));
     assert_eq!(chunk.find(b"ka", 2, 298), None);
     assert_eq!(chunk.find(b"kabc", 4, 44), Some(2));
     assert_eq!(chunk.find(b"kab", 3, 44), None);
-    assert_eq!(
-        (chunk.lower_bound(b"ka", 299), chunk.lower_bound(b"ka", 298)),
-        (1, 2)
-    );
-    assert_eq!(
-        (chunk.lower_bound_key(b""), chunk.lower_bound_key(b"z")),
-        (0, 3)
-    );
+    assert_eq!((chunk.lower_bound(b"ka", 299), chunk.lower_bound(b"ka", 298)), (1, 2));
+    assert_eq!((chunk.lower_bound_key(b""), chunk.lower_bound_key(b"z")), (0, 3));
 }
 
 #[test]
@@ -83,10 +71,7 @@ fn f4_wide_columns() {
         let chunk = EntryChunk::parse(build(&sorted)).unwrap();
         for (i, (key, seq, kind, value)) in sorted.iter().enumerate() {
             assert_eq!([chunk.prefix(), chunk.suffix(i)].concat(), *key);
-            assert_eq!(
-                (chunk.seq(i), chunk.kind(i), chunk.value(i)),
-                (*seq, *kind, *value)
-            );
+            assert_eq!((chunk.seq(i), chunk.kind(i), chunk.value(i)), (*seq, *kind, *value));
         }
     }
 }
@@ -98,12 +83,7 @@ fn use_all(chunk: &EntryChunk) {
         assert!(start <= end);
         assert_eq!(chunk.slice(start, end), chunk.value(i));
         let key = [chunk.prefix(), chunk.suffix(i)].concat();
-        let _ = (
-            chunk.seq(i),
-            chunk.kind(i),
-            chunk.lower_bound(&key, 5),
-            chunk.find(&key, 2, 5),
-        );
+        let _ = (chunk.seq(i), chunk.kind(i), chunk.lower_bound(&key, 5), chunk.find(&key, 2, 5));
     }
 }
 
@@ -137,8 +117,5 @@ fn f1_an_unknown_kind_is_of_a_later_format() {
     let at = payload.len() - 1;
     assert_eq!(payload[at], 1);
     payload[at] = 5;
-    assert!(matches!(
-        EntryChunk::parse(payload),
-        Err(ParseError::Unknown(_))
-    ));
+    assert!(matches!(EntryChunk::parse(payload), Err(ParseError::Unknown(_))));
 }

@@ -23,19 +23,10 @@ impl SparseIndexBuilder {
     }
 
     /// `last_before` is the last key of the chunk before, `first` and `seq` begin this chunk.
-    pub(crate) fn push(
-        &mut self,
-        last_before: Option<&[u8]>,
-        first: &[u8],
-        seq: u64,
-        chunk: WrittenChunk,
-    ) {
+    pub(crate) fn push(&mut self, last_before: Option<&[u8]>, first: &[u8], seq: u64, chunk: WrittenChunk) {
         let (separator, seq) = match last_before {
             Some(last) if last == first => (first, seq),
-            Some(last) => (
-                first.get(..common_prefix(last, first) + 1).unwrap_or(first),
-                NEW_KEY,
-            ),
+            Some(last) => (first.get(..common_prefix(last, first) + 1).unwrap_or(first), NEW_KEY),
             None => (first, NEW_KEY),
         };
         self.keys.extend_from_slice(separator);
@@ -58,12 +49,8 @@ impl SparseIndexBuilder {
             out.extend_from_slice(&field.to_be_bytes());
         }
         out.extend_from_slice(last.get(..prefix_len).unwrap_or(&[]));
-        self.positions
-            .iter()
-            .for_each(|cell| out.extend_from_slice(&cell.to_be_bytes()));
-        self.lengths
-            .iter()
-            .for_each(|length| out.extend_from_slice(&length.to_be_bytes()));
+        self.positions.iter().for_each(|cell| out.extend_from_slice(&cell.to_be_bytes()));
+        self.lengths.iter().for_each(|length| out.extend_from_slice(&length.to_be_bytes()));
         for (i, end) in self.ends.iter().enumerate() {
             let end = end - ((i + 1) * prefix_len) as u32;
             out.extend_from_slice(&end.to_be_bytes());
@@ -72,19 +59,13 @@ impl SparseIndexBuilder {
             out.extend_from_slice(self.key(i).get(prefix_len..).unwrap_or(&[]));
         }
         if has_seqs {
-            self.seqs
-                .iter()
-                .for_each(|seq| out.extend_from_slice(&seq.to_be_bytes()));
+            self.seqs.iter().for_each(|seq| out.extend_from_slice(&seq.to_be_bytes()));
         }
         out
     }
 
     fn key(&self, i: usize) -> &[u8] {
-        let start = i
-            .checked_sub(1)
-            .and_then(|before| self.ends.get(before))
-            .copied()
-            .unwrap_or(0);
+        let start = i.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
         let end = self.ends.get(i).copied().unwrap_or(start);
         self.keys.get(start as usize..end as usize).unwrap_or(&[])
     }

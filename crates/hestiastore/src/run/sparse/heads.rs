@@ -43,12 +43,7 @@ impl Heads {
             }
         }
         table.resize(buckets + 1, heads.len() as u32);
-        Self {
-            heads: heads.into(),
-            table: table.into(),
-            least,
-            shift,
-        }
+        Self { heads: heads.into(), table: table.into(), least, shift }
     }
 
     /// How many heads are at most `x`.
@@ -83,9 +78,7 @@ mod tests {
 
     fn check(heads: Vec<u64>) {
         let searched = Heads::new(heads.clone());
-        let near = heads
-            .iter()
-            .flat_map(|&h| [h.saturating_sub(1), h, h.saturating_add(1)]);
+        let near = heads.iter().flat_map(|&h| [h.saturating_sub(1), h, h.saturating_add(1)]);
         for x in near.chain([0, 1, u64::MAX / 2, u64::MAX]) {
             let expected = heads.iter().filter(|&&head| head <= x).count();
             assert_eq!(searched.count_up_to(x), expected, "{x} in {heads:?}");
@@ -102,11 +95,7 @@ mod tests {
         check((0..1000).map(|i| i * (u64::MAX / 1000)).collect());
         check((0..64).map(|bit| 1u64 << bit).collect());
         check(vec![0, 0, 0, 5, 5, u64::MAX, u64::MAX]);
-        check(
-            (0..100)
-                .map(|i| if i < 90 { 3 } else { u64::MAX - 100 + i })
-                .collect(),
-        );
+        check((0..100).map(|i| if i < 90 { 3 } else { u64::MAX - 100 + i }).collect());
     }
 
     #[test]

@@ -47,10 +47,7 @@ impl SparseIndex {
             .saturating_add(key_bytes)
             .saturating_add(n.saturating_mul(per_chunk));
         if wanted != payload.len() {
-            return Err(format!(
-                "a sparse index of {} bytes states {wanted}",
-                payload.len()
-            ));
+            return Err(format!("a sparse index of {} bytes states {wanted}", payload.len()));
         }
         let prefix = reader.take(prefix_len).map_err(short)?;
         let positions = numbers(reader.take(n * 8).map_err(short)?, u64::from_be_bytes);
@@ -72,10 +69,7 @@ impl SparseIndex {
         };
         index.check_order()?;
         let heads = (0..n).map(|i| head_of(index.suffix(i))).collect();
-        Ok(Self {
-            heads: Heads::new(heads),
-            ..index
-        })
+        Ok(Self { heads: Heads::new(heads), ..index })
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -89,19 +83,12 @@ impl SparseIndex {
 
     pub(crate) fn chunk(&self, i: usize) -> Option<IndexedChunk> {
         let position = ChunkPosition(*self.positions.get(i)?);
-        Some(IndexedChunk {
-            position,
-            stored_bytes: *self.lengths.get(i)?,
-        })
+        Some(IndexedChunk { position, stored_bytes: *self.lengths.get(i)? })
     }
 
     /// The separator without the prefix; empty if there is none.
     pub(crate) fn suffix(&self, i: usize) -> &[u8] {
-        let start = i
-            .checked_sub(1)
-            .and_then(|before| self.ends.get(before))
-            .copied()
-            .unwrap_or(0);
+        let start = i.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
         let end = self.ends.get(i).copied().unwrap_or(start);
         self.keys.get(start as usize..end as usize).unwrap_or(&[])
     }
@@ -125,11 +112,7 @@ impl SparseIndex {
     #[inline]
     pub(crate) fn find(&self, key: &[u8], seq: u64) -> Option<usize> {
         let Some(wanted) = strip_prefix(key, &self.prefix) else {
-            return if key < &*self.prefix {
-                None
-            } else {
-                self.len().checked_sub(1)
-            };
+            return if key < &*self.prefix { None } else { self.len().checked_sub(1) };
         };
         let head = head_of(wanted);
         let count = self.heads.count_up_to(head);
@@ -141,16 +124,8 @@ impl SparseIndex {
     }
 
     #[inline(never)]
-    fn find_among_equal_heads(
-        &self,
-        wanted: &[u8],
-        seq: u64,
-        head: u64,
-        count: usize,
-    ) -> Option<usize> {
-        let mut low = head
-            .checked_sub(1)
-            .map_or(0, |below| self.heads.count_up_to(below));
+    fn find_among_equal_heads(&self, wanted: &[u8], seq: u64, head: u64, count: usize) -> Option<usize> {
+        let mut low = head.checked_sub(1).map_or(0, |below| self.heads.count_up_to(below));
         let mut high = count;
         while low < high {
             let middle = low + (high - low) / 2;
@@ -181,9 +156,7 @@ impl SparseIndex {
             if !ascend {
                 return Err(format!("separator {i} is not behind the one before"));
             }
-            let before = self
-                .chunk(i - 1)
-                .map(|chunk| chunk.position.after(chunk.stored_bytes));
+            let before = self.chunk(i - 1).map(|chunk| chunk.position.after(chunk.stored_bytes));
             if before > self.chunk(i).map(|chunk| chunk.position) {
                 return Err(format!("chunk {i} overlaps the one before"));
             }
@@ -194,10 +167,5 @@ impl SparseIndex {
 
 /// Splits bytes into numbers; what does not fill a number is left out.
 fn numbers<T, const N: usize>(bytes: &[u8], parse: fn([u8; N]) -> T) -> Box<[T]> {
-    bytes
-        .as_chunks::<N>()
-        .0
-        .iter()
-        .map(|&number| parse(number))
-        .collect()
+    bytes.as_chunks::<N>().0.iter().map(|&number| parse(number)).collect()
 }

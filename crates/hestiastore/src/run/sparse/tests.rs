@@ -12,21 +12,14 @@ fn encode(chunks: &[Chunk<'_>]) -> Vec<u8> {
     let mut builder = SparseIndexBuilder::default();
     for (i, (last_before, first, seq)) in chunks.iter().enumerate() {
         let position = ChunkPosition(i as u64 * 10);
-        let chunk = WrittenChunk {
-            position,
-            stored_bytes: 100,
-            decoded_bytes: 200,
-        };
+        let chunk = WrittenChunk { position, stored_bytes: 100, decoded_bytes: 200 };
         builder.push(*last_before, first, *seq, chunk);
     }
     builder.encode()
 }
 
-const THREE: &[Chunk<'_>] = &[
-    (None, b"user1", 9),
-    (Some(b"user13"), b"user2777", 5),
-    (Some(b"user2777"), b"user2777", 3),
-];
+const THREE: &[Chunk<'_>] =
+    &[(None, b"user1", 9), (Some(b"user13"), b"user2777", 5), (Some(b"user2777"), b"user2777", 3)];
 
 #[test]
 fn f4_index_bytes_are_fixed() {
@@ -36,10 +29,7 @@ fn f4_index_bytes_are_fixed() {
                     00000001 00000002 00000006 31 32 32373737\
                     ffffffffffffffff ffffffffffffffff 0000000000000003";
     // The third separator is the whole key: versions of it go on.
-    let hex: String = encode(THREE)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hex: String = encode(THREE).iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(hex, expected.replace(' ', ""));
 }
 
@@ -64,26 +54,15 @@ fn f4_separators_are_short_and_versions_go_on() {
     ] {
         assert_eq!(index.find(key, seq), expected, "{key:02x?} {seq}");
     }
-    assert!(
-        index.continues(2, b"user2777")
-            && !index.continues(1, b"user2")
-            && !index.continues(3, b"")
-    );
+    assert!(index.continues(2, b"user2777") && !index.continues(1, b"user2") && !index.continues(3, b""));
 }
 
 #[test]
 fn f4_keys_that_zeros_make_alike() {
-    let keys: [&[u8]; 6] = [
-        b"",
-        b"\0",
-        b"\0\0",
-        b"\0\0\0\0\0\0\0\0",
-        b"\0\0\0\0\0\0\0\0\0",
-        b"\0\0\0\0\0\0\0\0\x01",
-    ];
-    let chunks: Vec<_> = (0..6usize)
-        .map(|i| (i.checked_sub(1).map(|before| keys[before]), keys[i], 1))
-        .collect();
+    let keys: [&[u8]; 6] =
+        [b"", b"\0", b"\0\0", b"\0\0\0\0\0\0\0\0", b"\0\0\0\0\0\0\0\0\0", b"\0\0\0\0\0\0\0\0\x01"];
+    let chunks: Vec<_> =
+        (0..6usize).map(|i| (i.checked_sub(1).map(|before| keys[before]), keys[i], 1)).collect();
     let index = index(&chunks);
     for (i, key) in keys.iter().enumerate() {
         assert_eq!(index.find(key, 1), Some(i));
@@ -99,11 +78,7 @@ fn f4_forged_indexes_are_refused_or_harmless() {
             forged[at] = byte;
             if let Ok(index) = SparseIndex::parse(&forged) {
                 for key in [&b""[..], b"user", b"user2777", b"zzz"] {
-                    let _ = (
-                        index.find(key, 5),
-                        index.continues(1, key),
-                        index.separator(7),
-                    );
+                    let _ = (index.find(key, 5), index.continues(1, key), index.separator(7));
                 }
             }
         }

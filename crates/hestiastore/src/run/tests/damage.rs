@@ -8,25 +8,13 @@ fn small_run(bloom: BloomSettings, pipeline: &[&str]) -> (Vec<Version>, Written)
     let mut versions = vec![
         version(b"alpha", 3, b"one"),
         version(b"alpha", 2, b"two"),
-        Version {
-            kind: EntryKind::Delete,
-            ..version(b"beta", 4, b"")
-        },
-        Version {
-            kind: EntryKind::PutExpiry,
-            ..version(b"gamma", 5, b"12345678x")
-        },
+        Version { kind: EntryKind::Delete, ..version(b"beta", 4, b"") },
+        Version { kind: EntryKind::PutExpiry, ..version(b"gamma", 5, b"12345678x") },
         version(b"omega", 6, &vec![42; 65_537]),
     ];
-    versions
-        .extend((0..20u8).map(|i| version(&[b'z', i], 1, b"same bytes, same bytes, same bytes")));
+    versions.extend((0..20u8).map(|i| version(&[b'z', i], 1, b"same bytes, same bytes, same bytes")));
     let pipeline = FilterPipeline::from_names(pipeline).unwrap();
-    let settings = RunSettings {
-        chunk_max_keys: 4,
-        bloom,
-        pipeline,
-        ..settings()
-    };
+    let settings = RunSettings { chunk_max_keys: 4, bloom, pipeline, ..settings() };
     let written = write(&versions, &settings);
     (versions, written)
 }
@@ -40,9 +28,7 @@ fn answers_are_right_or_errors(written: &Written, versions: &[Version]) -> bool 
     let mut failed = false;
     for version in versions {
         for snapshot in [version.seq, version.seq - 1, u64::MAX] {
-            let expected = versions
-                .iter()
-                .find(|v| v.key == version.key && v.seq <= snapshot);
+            let expected = versions.iter().find(|v| v.key == version.key && v.seq <= snapshot);
             match run.get(&version.key, key_hash(SEED, &version.key), snapshot) {
                 Err(error) => failed |= is_damage(&error),
                 Ok(found) => {
@@ -79,19 +65,15 @@ fn answers_are_right_or_errors(written: &Written, versions: &[Version]) -> bool 
 }
 
 fn is_damage(error: &Error) -> bool {
-    assert!(
-        matches!(error, Error::Corruption { .. } | Error::Unsupported { .. }),
-        "{error}"
-    );
+    assert!(matches!(error, Error::Corruption { .. } | Error::Unsupported { .. }), "{error}");
     true
 }
 
 #[test]
 fn f2_f3_f4_every_flipped_byte_is_found_or_does_no_harm() {
-    for (bloom, pipeline) in [
-        (BloomSettings::Rate(0.01), &["lz4"][..]),
-        (BloomSettings::Off, &["pass-through"]),
-    ] {
+    for (bloom, pipeline) in
+        [(BloomSettings::Rate(0.01), &["lz4"][..]), (BloomSettings::Off, &["pass-through"])]
+    {
         let (versions, written) = small_run(bloom, pipeline);
         let name = written.name();
         let content = written.files.content(&name);
@@ -104,11 +86,7 @@ fn f2_f3_f4_every_flipped_byte_is_found_or_does_no_harm() {
                 written.files.set_content(&name, damaged);
                 let failed = answers_are_right_or_errors(&written, &versions);
                 let found = failed || written.open().is_ok_and(|run| !run.verify().is_empty());
-                assert!(
-                    found,
-                    "byte {at} ^ {flip:02x} of {} is not found",
-                    content.len()
-                );
+                assert!(found, "byte {at} ^ {flip:02x} of {} is not found", content.len());
             }
         }
     }
@@ -119,9 +97,7 @@ fn f2_f3_every_truncation_is_found() {
     let (versions, written) = small_run(BloomSettings::Rate(0.01), &["lz4"]);
     let name = written.name();
     let content = written.files.content(&name);
-    for length in
-        (0..content.len()).filter(|length| length % 41 == 0 || length + 70 > content.len())
-    {
+    for length in (0..content.len()).filter(|length| length % 41 == 0 || length + 70 > content.len()) {
         written.files.set_content(&name, content[..length].to_vec());
         assert!(answers_are_right_or_errors(&written, &versions), "{length}");
         assert!(written.open().is_err());
@@ -134,13 +110,8 @@ fn f2_f3_every_truncation_is_found() {
 
 #[test]
 fn f2_f3_a_block_of_another_place_or_file_is_refused() {
-    let versions: Vec<_> = (0..2000u32)
-        .map(|i| version(&i.to_be_bytes(), 1, &[7; 30]))
-        .collect();
-    let settings = RunSettings {
-        pipeline: FilterPipeline::from_names(&["crc32"]).unwrap(),
-        ..settings()
-    };
+    let versions: Vec<_> = (0..2000u32).map(|i| version(&i.to_be_bytes(), 1, &[7; 30])).collect();
+    let settings = RunSettings { pipeline: FilterPipeline::from_names(&["crc32"]).unwrap(), ..settings() };
     let written = write(&versions, &settings);
     let name = written.name();
     let content = written.files.content(&name);
@@ -154,9 +125,7 @@ fn f2_f3_a_block_of_another_place_or_file_is_refused() {
         let directory: std::sync::Arc<dyn crate::directory::Directory> = files.clone();
         let mut writer = RunWriter::create(&directory, &settings, identity(1)).unwrap();
         for version in &versions {
-            writer
-                .add(&version.key, version.seq, version.kind, &version.value)
-                .unwrap();
+            writer.add(&version.key, version.seq, version.kind, &version.value).unwrap();
         }
         writer.finish().unwrap();
         let mut content = content.clone();

@@ -7,28 +7,15 @@ use crate::run::*;
 fn f4_f6_a_small_run_keeps_its_bytes() {
     let versions = [
         version(b"apple", 2, b"red"),
-        Version {
-            kind: EntryKind::Delete,
-            ..version(b"banana", 3, b"")
-        },
+        Version { kind: EntryKind::Delete, ..version(b"banana", 3, b"") },
         version(b"cherry", 1, b"dark red"),
     ];
     let pipeline = FilterPipeline::from_names::<&str>(&[]).unwrap();
-    let written = write(
-        &versions,
-        &RunSettings {
-            chunk_max_keys: 2,
-            pipeline,
-            ..settings()
-        },
-    );
+    let written = write(&versions, &RunSettings { chunk_max_keys: 2, pipeline, ..settings() });
     let content = written.files.content(&written.name());
     assert_eq!(content.len(), 4096 + 4096 + 64);
     let hex = |range: std::ops::Range<usize>| -> String {
-        content[range]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        content[range].iter().map(|byte| format!("{byte:02x}")).collect()
     };
     let joined = |parts: &[&str]| parts.concat().replace(' ', "");
     assert_eq!(
@@ -38,10 +25,7 @@ fn f4_f6_a_small_run_keeps_its_bytes() {
             "0000000000000000000000000000aabb 123456789abcdef0 000000000000000000000000"
         ])
     );
-    assert_eq!(
-        hex(4096..4112),
-        joined(&["48424c4b 7d17b881 000002a0 9abcdef0"])
-    );
+    assert_eq!(hex(4096..4112), joined(&["48424c4b 7d17b881 000002a0 9abcdef0"]));
     // Two entries that differ in everything but the width of their seqs.
     assert_eq!(
         hex(4112..4208),

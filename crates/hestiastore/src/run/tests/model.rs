@@ -7,9 +7,7 @@ use crate::run::*;
 
 /// The newest version up to the snapshot.
 fn expected_get<'a>(versions: &'a [Version], key: &[u8], snapshot: u64) -> Option<&'a Version> {
-    versions
-        .iter()
-        .find(|version| version.key == key && version.seq <= snapshot)
+    versions.iter().find(|version| version.key == key && version.seq <= snapshot)
 }
 
 fn check_get(run: &Run, versions: &[Version], key: &[u8], snapshot: u64) {
@@ -17,11 +15,7 @@ fn check_get(run: &Run, versions: &[Version], key: &[u8], snapshot: u64) {
     match (expected_get(versions, key, snapshot), found) {
         (None, None) => {}
         (Some(expected), Some(found)) => {
-            assert_eq!(
-                (found.seq, found.kind),
-                (expected.seq, expected.kind),
-                "{key:02x?}"
-            );
+            assert_eq!((found.seq, found.kind), (expected.seq, expected.kind), "{key:02x?}");
             assert_eq!(*found.value, *expected.value);
         }
         (expected, found) => panic!("{key:02x?} at {snapshot}: {expected:?}, found {found:?}"),
@@ -42,8 +36,8 @@ fn check_place(cursor: &RunCursor, moved: bool, expected: Option<&Version>) {
     assert_eq!(cursor.valid().then(|| current(cursor)).as_ref(), expected);
     if let Some(expected) = expected {
         assert_eq!(*cursor.value_guard().unwrap(), *expected.value);
-        let expiry = (expected.kind == EntryKind::PutExpiry)
-            .then(|| split_expiry(&expected.value).unwrap().0);
+        let expiry =
+            (expected.kind == EntryKind::PutExpiry).then(|| split_expiry(&expected.value).unwrap().0);
         assert_eq!(cursor.expiry_micros(), expiry);
     }
 }
@@ -64,12 +58,7 @@ fn check_both_ways(run: &Arc<Run>, versions: &[Version], purpose: CursorPurpose)
     check_place(&cursor, moved, None);
 }
 
-fn check_seeks(
-    run: &Arc<Run>,
-    versions: &[Version],
-    probes: &[(Vec<u8>, u64)],
-    purpose: CursorPurpose,
-) {
+fn check_seeks(run: &Arc<Run>, versions: &[Version], probes: &[(Vec<u8>, u64)], purpose: CursorPurpose) {
     let mut cursor = run.cursor(purpose);
     for (key, seq) in probes {
         let wanted = (key.clone(), u64::MAX - seq);
@@ -78,19 +67,11 @@ fn check_seeks(
         check_place(&cursor, moved, versions.get(at));
         if moved {
             let moved = cursor.prev().unwrap();
-            check_place(
-                &cursor,
-                moved,
-                at.checked_sub(1).map(|before| &versions[before]),
-            );
+            check_place(&cursor, moved, at.checked_sub(1).map(|before| &versions[before]));
         }
         let before = versions.partition_point(|v| v.key < *key);
         let moved = cursor.seek_before(key).unwrap();
-        check_place(
-            &cursor,
-            moved,
-            before.checked_sub(1).map(|at| &versions[at]),
-        );
+        check_place(&cursor, moved, before.checked_sub(1).map(|at| &versions[at]));
         if moved {
             let moved = cursor.next().unwrap();
             check_place(&cursor, moved, versions.get(before));
@@ -146,16 +127,9 @@ fn f4_a_run_answers_as_a_sorted_list() {
 #[test]
 fn f4_versions_of_a_key_over_many_chunks() {
     let mut versions = vec![version(b"a", 5, b"1")];
-    versions.extend(
-        (1..1000)
-            .rev()
-            .map(|seq| version(b"b", seq * 3, &seq.to_be_bytes())),
-    );
+    versions.extend((1..1000).rev().map(|seq| version(b"b", seq * 3, &seq.to_be_bytes())));
     versions.push(version(b"c", 9, b"2"));
-    let settings = RunSettings {
-        chunk_max_keys: 7,
-        ..settings()
-    };
+    let settings = RunSettings { chunk_max_keys: 7, ..settings() };
     check_all(&versions, &settings, &mut Random(2));
 }
 
@@ -170,18 +144,12 @@ fn f4_long_keys_and_long_values() {
         versions.push(version(&key, 7, &random.bytes(length)));
     }
     versions.push(version(b"z", 6, &vec![7; 1 << 20]));
-    versions.push(Version {
-        kind: EntryKind::PutExpiry,
-        ..version(b"zz", 6, &vec![8; 1 << 17])
-    });
+    versions.push(Version { kind: EntryKind::PutExpiry, ..version(b"zz", 6, &vec![8; 1 << 17]) });
     versions.sort_by(|a, b| a.key.cmp(&b.key));
     let written = write(&versions, &settings());
     let run = written.open().unwrap();
     assert_eq!(run.properties().value_chunks, 5);
-    assert_eq!(
-        run.properties().least_expiry_micros,
-        Some(u64::from_be_bytes([8; 8]))
-    );
+    assert_eq!(run.properties().least_expiry_micros, Some(u64::from_be_bytes([8; 8])));
     for version in &versions {
         check_get(&run, &versions, &version.key, 8);
     }
@@ -194,40 +162,26 @@ fn f4_long_keys_and_long_values() {
 fn f4_value_chunks_are_copied_verbatim_or_coded_anew() {
     let versions = [
         version(b"a", 3, &vec![1; 1 << 18]),
-        Version {
-            kind: EntryKind::PutExpiry,
-            ..version(b"b", 2, &vec![2; 1 << 17])
-        },
+        Version { kind: EntryKind::PutExpiry, ..version(b"b", 2, &vec![2; 1 << 17]) },
     ];
     let from = write(&versions, &settings()).open().unwrap();
-    for pipeline in [
-        FilterPipeline::default(),
-        FilterPipeline::from_names(&["pass-through"]).unwrap(),
-    ] {
+    for pipeline in [FilterPipeline::default(), FilterPipeline::from_names(&["pass-through"]).unwrap()] {
         let target = write(&[], &settings());
-        let settings = RunSettings {
-            pipeline,
-            ..settings()
-        };
+        let settings = RunSettings { pipeline, ..settings() };
         let directory = target.directory();
         let mut writer = RunWriter::create(&directory, &settings, identity(9)).unwrap();
         let mut cursor = from.cursor(CursorPurpose::Merge);
         let mut more = cursor.seek_to_first().unwrap();
         while more {
             let stored = cursor.stored_value_chunk().unwrap().unwrap();
-            writer
-                .add_value_chunk(cursor.key(), cursor.seq(), &stored)
-                .unwrap();
+            writer.add_value_chunk(cursor.key(), cursor.seq(), &stored).unwrap();
             more = cursor.next().unwrap();
         }
         let summary = writer.finish().unwrap();
         assert_eq!(summary.properties.value_chunks, 2);
         let run = Arc::new(Run::open(&directory, 9, UUID, ChunkCache::new(1 << 20)).unwrap());
         check_both_ways(&run, &versions, CursorPurpose::Read);
-        assert_eq!(
-            run.properties().least_expiry_micros,
-            Some(u64::from_be_bytes([2; 8]))
-        );
+        assert_eq!(run.properties().least_expiry_micros, Some(u64::from_be_bytes([2; 8])));
         assert_eq!(run.verify().len(), 0, "{:?}", run.verify());
     }
 }
@@ -243,16 +197,8 @@ fn f4_disorder_is_an_error() {
     }
     assert!(writer.add(b"c", 1, EntryKind::RangeDelete, b"").is_err());
     assert!(writer.add(b"c", 1, EntryKind::ValuePointer, b"").is_err());
-    assert!(
-        writer
-            .add(b"c", 1, EntryKind::PutExpiry, b"1234567")
-            .is_err()
-    );
-    assert!(
-        writer
-            .add(&vec![0; 65_536], 1, EntryKind::Put, b"")
-            .is_err()
-    );
+    assert!(writer.add(b"c", 1, EntryKind::PutExpiry, b"1234567").is_err());
+    assert!(writer.add(&vec![0; 65_536], 1, EntryKind::Put, b"").is_err());
     writer.add(b"b", 4, EntryKind::Put, b"").unwrap();
     drop(writer);
     let names = written.files.content(&written.name());
@@ -279,13 +225,7 @@ fn f6_properties_tell_what_was_covered() {
     let properties = writer.finish().unwrap().properties;
     assert_eq!(properties.seqs, Some((7, 7)));
     assert_eq!((properties.keys, properties.tombstones), (2, 1));
-    assert_eq!(
-        (
-            properties.first_key.as_slice(),
-            properties.last_key.as_slice()
-        ),
-        (&b"a"[..], &b"b"[..])
-    );
+    assert_eq!((properties.first_key.as_slice(), properties.last_key.as_slice()), (&b"a"[..], &b"b"[..]));
     let run = Run::open(&directory, 6, UUID, ChunkCache::new(0)).unwrap();
     assert_eq!(*run.properties(), properties);
     assert_eq!(properties.identity, identity(6));
@@ -293,9 +233,7 @@ fn f6_properties_tell_what_was_covered() {
 
 #[test]
 fn sizes_between_bounds_add_up() {
-    let versions: Vec<_> = (0..4000u32)
-        .map(|i| version(&i.to_be_bytes(), 1, &[0; 50]))
-        .collect();
+    let versions: Vec<_> = (0..4000u32).map(|i| version(&i.to_be_bytes(), 1, &[0; 50])).collect();
     let run = write(&versions, &settings()).open().unwrap();
     let (total, entries) = run.bytes_between(None, None);
     assert_eq!(entries, 4000);
@@ -304,15 +242,9 @@ fn sizes_between_bounds_add_up() {
         let (left, left_entries) = run.bytes_between(None, Some(&key));
         let (right, _) = run.bytes_between(Some(&key), None);
         assert_eq!(left + right, total);
-        assert!(
-            left_entries.abs_diff(u64::from(split.min(4000))) <= 20,
-            "{split}: {left_entries}"
-        );
+        assert!(left_entries.abs_diff(u64::from(split.min(4000))) <= 20, "{split}: {left_entries}");
     }
-    assert_eq!(
-        run.bytes_between(Some(&9u32.to_be_bytes()), Some(&1u32.to_be_bytes())),
-        (0, 0)
-    );
+    assert_eq!(run.bytes_between(Some(&9u32.to_be_bytes()), Some(&1u32.to_be_bytes())), (0, 0));
     let separators: Vec<_> = run.separators().collect();
     assert_eq!(separators.len() as u64, run.properties().entry_chunks);
     assert!(separators.is_sorted());
@@ -320,9 +252,7 @@ fn sizes_between_bounds_add_up() {
 
 #[test]
 fn a_point_read_is_one_read_and_a_cached_one_none() {
-    let versions: Vec<_> = (0..4000u32)
-        .map(|i| version(&i.to_be_bytes(), 1, &[0; 50]))
-        .collect();
+    let versions: Vec<_> = (0..4000u32).map(|i| version(&i.to_be_bytes(), 1, &[0; 50])).collect();
     let written = write(&versions, &settings());
     let run = written.open().unwrap();
     let before = written.files.reads(&written.name());
@@ -337,18 +267,12 @@ fn a_point_read_is_one_read_and_a_cached_one_none() {
 
 #[test]
 fn m2_a_long_scan_leaves_the_cache_alone() {
-    let versions: Vec<_> = (0..40_000u32)
-        .map(|i| version(&i.to_be_bytes(), 1, &[0; 50]))
-        .collect();
+    let versions: Vec<_> = (0..40_000u32).map(|i| version(&i.to_be_bytes(), 1, &[0; 50])).collect();
     let written = write(&versions, &settings());
     let run = written.open().unwrap();
     check_both_ways(&run, &versions, CursorPurpose::Read);
     let largest = u64::from(run.properties().largest_decoded_chunk) + 256;
     assert!(run.cache.statistics().bytes <= 8 * largest);
     let reads = written.files.reads(&written.name());
-    assert!(
-        reads < 60,
-        "{reads} reads for {} chunks",
-        run.properties().entry_chunks
-    );
+    assert!(reads < 60, "{reads} reads for {} chunks", run.properties().entry_chunks);
 }

@@ -68,33 +68,19 @@ impl Written {
 }
 
 pub(super) fn write(versions: &[Version], settings: &RunSettings) -> Written {
-    let written = Written {
-        files: MemoryFiles::new(),
-        uid: 0x1234_5678_9abc_def0,
-    };
-    let mut writer =
-        RunWriter::create(&written.directory(), settings, identity(written.uid)).unwrap();
+    let written = Written { files: MemoryFiles::new(), uid: 0x1234_5678_9abc_def0 };
+    let mut writer = RunWriter::create(&written.directory(), settings, identity(written.uid)).unwrap();
     for version in versions {
-        writer
-            .add(&version.key, version.seq, version.kind, &version.value)
-            .unwrap();
+        writer.add(&version.key, version.seq, version.kind, &version.value).unwrap();
     }
     let summary = writer.finish().unwrap();
     assert_eq!(summary.properties.entries, versions.len() as u64);
-    assert_eq!(
-        summary.file_bytes,
-        written.files.content(&written.name()).len() as u64
-    );
+    assert_eq!(summary.file_bytes, written.files.content(&written.name()).len() as u64);
     written
 }
 
 pub(super) fn version(key: &[u8], seq: u64, value: &[u8]) -> Version {
-    Version {
-        key: key.to_vec(),
-        seq,
-        kind: EntryKind::Put,
-        value: value.to_vec(),
-    }
+    Version { key: key.to_vec(), seq, kind: EntryKind::Put, value: value.to_vec() }
 }
 
 /// SplitMix64.
@@ -141,9 +127,7 @@ impl Random {
             }
             6 => {
                 let length = self.below(10);
-                (0..length)
-                    .map(|_| [0u8, 0xff][self.below(2) as usize])
-                    .collect()
+                (0..length).map(|_| [0u8, 0xff][self.below(2) as usize]).collect()
             }
             _ => {
                 let length = 8 + self.below(3);
@@ -180,12 +164,7 @@ impl Random {
                         (EntryKind::Put, self.bytes(length))
                     }
                 };
-                versions.push(Version {
-                    key: key.clone(),
-                    seq,
-                    kind,
-                    value,
-                });
+                versions.push(Version { key: key.clone(), seq, kind, value });
             }
         }
         versions

@@ -26,11 +26,7 @@ unsafe impl Send for Arena {}
 
 impl Arena {
     pub(super) fn new() -> Self {
-        Self {
-            slabs: Vec::new(),
-            used_words: 0,
-            reserved_bytes: 0,
-        }
+        Self { slabs: Vec::new(), used_words: 0, reserved_bytes: 0 }
     }
 
     /// Bytes of memory taken from the system.

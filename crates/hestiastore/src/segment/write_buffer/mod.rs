@@ -155,7 +155,6 @@ fn table_hash(hash: u64) -> u32 {
     hash as u32
 }
 
-
 /// A value in a write buffer, kept alive with it.
 #[derive(Debug, Clone)]
 pub(crate) struct PinnedValue {

@@ -175,10 +175,7 @@ impl<'a> Node<'a> {
             let reference = header.as_ref();
             let key = header.add(1).cast::<u8>();
             let key = std::slice::from_raw_parts(key.as_ptr(), reference.key_bytes as usize);
-            Self {
-                header: reference,
-                key,
-            }
+            Self { header: reference, key }
         }
     }
 
@@ -246,11 +243,7 @@ impl Table {
             current: AtomicPtr::new(ptr::null_mut()),
             newest: AtomicPtr::new(ptr::null_mut()),
             node_count: AtomicUsize::new(0),
-            inserter: Mutex::new(Inserter {
-                arena: Arena::new(),
-                arrays: Vec::new(),
-                count: 0,
-            }),
+            inserter: Mutex::new(Inserter { arena: Arena::new(), arrays: Vec::new(), count: 0 }),
         };
         table.publish(&mut table.inserter.lock(), slots);
         table

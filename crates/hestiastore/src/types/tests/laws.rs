@@ -31,13 +31,7 @@ fn check_laws<K: KeyType + ValueType + Debug>(
     prop_assert_eq!(bytes_a.cmp(&bytes_b), order, "{:?} {:?}", a, b);
 
     let expected = order.then(x.cmp(y));
-    prop_assert_eq!(
-        component(a, x).cmp(&component(b, y)),
-        expected,
-        "components of {:?} {:?}",
-        a,
-        b
-    );
+    prop_assert_eq!(component(a, x).cmp(&component(b, y)), expected, "components of {:?} {:?}", a, b);
 
     let back = <K as KeyType>::decode(&bytes_a).unwrap();
     prop_assert_eq!(&encoded(&back), &bytes_a);
@@ -71,9 +65,7 @@ fn check_only_own_bytes<K: KeyType + ValueType>(bytes: &[u8]) -> Result<(), Test
         prop_assert_eq!(&ValueType::with_encoded(value, <[u8]>::to_vec)[..], bytes);
     }
     let mut text = b"before".to_vec();
-    let written = TypeDescriptor::parse(&<K as KeyType>::type_name())
-        .unwrap()
-        .write_text(bytes, &mut text);
+    let written = TypeDescriptor::parse(&<K as KeyType>::type_name()).unwrap().write_text(bytes, &mut text);
     prop_assert_eq!(written.is_ok(), key.is_ok());
     prop_assert!(key.is_ok() || text == b"before");
 
@@ -96,10 +88,7 @@ fn check_text<K: KeyType>(bytes: &[u8]) -> Result<(), TestCaseError> {
 /// Bytes among which zeros, end marks and common prefixes are frequent.
 fn tricky_bytes() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
-        prop::collection::vec(
-            prop::sample::select(&[0u8, 1, 2, 0x80, 0xfe, 0xff][..]),
-            0..8
-        ),
+        prop::collection::vec(prop::sample::select(&[0u8, 1, 2, 0x80, 0xfe, 0xff][..]), 0..8),
         prop::collection::vec(any::<u8>(), 0..24),
     ]
 }
@@ -121,16 +110,10 @@ macro_rules! laws {
     };
 }
 
-type Nested = (
-    Option<(String, Vec<u8>)>,
-    Option<Option<u8>>,
-    [String; 2],
-    Option<String>,
-);
+type Nested = (Option<(String, Vec<u8>)>, Option<Option<u8>>, [String; 2], Option<String>);
 
 fn nested() -> impl Strategy<Value = Nested> {
-    let few =
-        || prop::sample::select(&["", "\0", "a", "a\0", "ab", "é"][..]).prop_map(str::to_owned);
+    let few = || prop::sample::select(&["", "\0", "a", "a\0", "ab", "é"][..]).prop_map(str::to_owned);
     let bytes = prop::sample::select(&["", "\0", "\0\u{1}", "\u{1}", "b"][..])
         .prop_map(|text| text.as_bytes().to_vec());
     (

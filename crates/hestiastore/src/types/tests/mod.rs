@@ -11,11 +11,7 @@ fn encoded<K: KeyType>(key: &K) -> Vec<u8> {
     let mut out = vec![0xaa];
     key.encode(&mut out);
     let bytes = key.with_encoded(<[u8]>::to_vec);
-    assert_eq!(
-        out.split_first(),
-        Some((&0xaa, &bytes[..])),
-        "encode appends, and agrees with with_encoded"
-    );
+    assert_eq!(out.split_first(), Some((&0xaa, &bytes[..])), "encode appends, and agrees with with_encoded");
     bytes
 }
 
@@ -54,12 +50,7 @@ fn golden_bytes() {
     golden("f64", f64::NEG_INFINITY, "000fffffffffffff", "-inf");
     golden("f64", f64::NAN, "fff8000000000000", "NaN");
     golden("f64", -f64::NAN, "0007ffffffffffff", "NaN:fff8000000000000");
-    golden(
-        "f32",
-        f32::from_bits(0x7f80_0001),
-        "ff800001",
-        "NaN:7f800001",
-    );
+    golden("f32", f32::from_bits(0x7f80_0001), "ff800001", "NaN:7f800001");
     golden("bool", true, "01", "true");
     golden("char", 'é', "000000e9", "é");
     golden("string", "a\0é".to_owned(), "6100c3a9", "a\0é");
@@ -68,37 +59,17 @@ fn golden_bytes() {
     golden("unit", (), "", "()");
     golden("[u8; 2]", [1u8, 0xab], "01ab", "0x01ab");
     golden("[u16; 2]", [1u16, 2], "00010002", "[1, 2]");
-    golden(
-        "[string; 2]",
-        ["a".to_owned(), String::new()],
-        "6100010001",
-        "[\"a\", \"\"]",
-    );
+    golden("[string; 2]", ["a".to_owned(), String::new()], "6100010001", "[\"a\", \"\"]");
     golden("(u8,)", (1u8,), "01", "(1,)");
-    golden(
-        "(u32, string)",
-        (1u32, "a\0".to_owned()),
-        "000000016100",
-        "(1, \"a\\u{0}\")",
-    );
-    golden(
-        "(string, u8)",
-        ("a\0b".to_owned(), 7u8),
-        "6100ff62000107",
-        "(\"a\\u{0}b\", 7)",
-    );
+    golden("(u32, string)", (1u32, "a\0".to_owned()), "000000016100", "(1, \"a\\u{0}\")");
+    golden("(string, u8)", ("a\0b".to_owned(), 7u8), "6100ff62000107", "(\"a\\u{0}b\", 7)");
     golden(
         "(bytes, bytes)",
         (vec![0u8, 1], vec![0u8, 1]),
         "00ff0100010001",
         "(b\"\\x00\\x01\", b\"\\x00\\x01\")",
     );
-    golden(
-        "option<string>",
-        Some("a".to_owned()),
-        "0161",
-        "some(\"a\")",
-    );
+    golden("option<string>", Some("a".to_owned()), "0161", "some(\"a\")");
     golden("option<string>", None::<String>, "00", "none");
     golden(
         "(option<string>, char)",
@@ -138,45 +109,18 @@ fn wrong_bytes_are_named() {
 
 #[test]
 fn text_is_read_leniently_and_errors_say_what_is_wrong() {
-    let parse = |name: &str, text: &str| {
-        TypeDescriptor::parse(name)
-            .unwrap()
-            .parse_text(text.as_bytes())
-    };
+    let parse = |name: &str, text: &str| TypeDescriptor::parse(name).unwrap().parse_text(text.as_bytes());
     assert_eq!(parse("u8", " 7\n").unwrap(), [7]);
-    assert_eq!(
-        parse("(u8,string)".replace(',', ", ").as_str(), " ( 7 ,\"x\" ) ").unwrap(),
-        b"\x07x"
-    );
+    assert_eq!(parse("(u8,string)".replace(',', ", ").as_str(), " ( 7 ,\"x\" ) ").unwrap(), b"\x07x");
     assert_eq!(parse("option<u8>", "some( 7 )").unwrap(), [1, 7]);
     assert_eq!(parse("[u8; 2]", "0xABcd").unwrap(), [0xab, 0xcd]);
     assert_eq!(parse("string", " raw \"").unwrap(), b" raw \"");
     for (name, text, message) in [
-        (
-            "u8",
-            "256",
-            "the text is no u8: \"256\" is no u8, in \"256\"",
-        ),
-        (
-            "u8",
-            "1 2",
-            "the text is no u8: \"2\" follows its end, in \"1 2\"",
-        ),
-        (
-            "(u8, u8)",
-            "(1",
-            "the text is no (u8, u8): it ends where , is expected, in \"(1\"",
-        ),
-        (
-            "bool",
-            "yes",
-            "the text is no bool: \"yes\" is no bool, in \"yes\"",
-        ),
-        (
-            "char",
-            "ab",
-            "the text is no char: exactly one character is expected, in \"ab\"",
-        ),
+        ("u8", "256", "the text is no u8: \"256\" is no u8, in \"256\""),
+        ("u8", "1 2", "the text is no u8: \"2\" follows its end, in \"1 2\""),
+        ("(u8, u8)", "(1", "the text is no (u8, u8): it ends where , is expected, in \"(1\""),
+        ("bool", "yes", "the text is no bool: \"yes\" is no bool, in \"yes\""),
+        ("char", "ab", "the text is no char: exactly one character is expected, in \"ab\""),
     ] {
         assert_eq!(parse(name, text).unwrap_err().to_string(), message);
     }
@@ -200,12 +144,7 @@ fn text_is_read_leniently_and_errors_say_what_is_wrong() {
     ] {
         assert!(parse(name, text).is_err(), "{name} {text}");
     }
-    assert!(
-        TypeDescriptor::parse("string")
-            .unwrap()
-            .parse_text(b"\xff")
-            .is_err()
-    );
+    assert!(TypeDescriptor::parse("string").unwrap().parse_text(b"\xff").is_err());
     let long = parse("u8", &"9".repeat(1_000_000)).unwrap_err().to_string();
     assert!(long.len() < 400, "{}", long.len());
 }

@@ -65,9 +65,7 @@ impl TypeDescriptor {
 
     /// The descriptor that takes encodings as they are.
     pub fn bytes() -> Self {
-        Self {
-            shape: Shape::Bytes,
-        }
+        Self { shape: Shape::Bytes }
     }
 
     /// Translates text to the encoding.

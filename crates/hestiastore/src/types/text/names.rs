@@ -121,9 +121,7 @@ pub(super) fn parse(name: &str) -> Result<Shape> {
 
 /// Reads one name from the front of `rest`.
 fn parse_name(rest: &mut &str, depth: usize) -> Result<Shape, String> {
-    let depth = depth
-        .checked_sub(1)
-        .ok_or_else(|| format!("nested more than {DEPTH_MAX} deep"))?;
+    let depth = depth.checked_sub(1).ok_or_else(|| format!("nested more than {DEPTH_MAX} deep"))?;
     if skip(rest, "(") {
         return parse_tuple(rest, depth);
     }
@@ -192,9 +190,7 @@ fn parse_array(rest: &mut &str, depth: usize) -> Result<Shape, String> {
         .ok_or_else(|| format!("{} is no array length", excerpt(digits.as_bytes())))?;
     expect(rest, "]")?;
     if length > 0 && element.may_be_empty() {
-        return Err(format!(
-            "arrays of {element}, which takes no bytes, have no text form"
-        ));
+        return Err(format!("arrays of {element}, which takes no bytes, have no text form"));
     }
     Ok(Shape::Array(Box::new(element), length))
 }
@@ -202,9 +198,7 @@ fn parse_array(rest: &mut &str, depth: usize) -> Result<Shape, String> {
 /// Takes what stands before the next punctuation mark.
 fn word<'a>(rest: &mut &'a str) -> &'a str {
     let end = rest.find(['(', ')', '[', ']', '<', '>', ',', ';', ' ']);
-    let (word, behind) = end
-        .and_then(|end| rest.split_at_checked(end))
-        .unwrap_or((rest, ""));
+    let (word, behind) = end.and_then(|end| rest.split_at_checked(end)).unwrap_or((rest, ""));
     *rest = behind;
     word
 }
@@ -223,10 +217,7 @@ fn expect(rest: &mut &str, token: &str) -> Result<(), String> {
     match skip(rest, token) {
         true => Ok(()),
         false if rest.is_empty() => Err(format!("it ends where \"{token}\" is expected")),
-        false => Err(format!(
-            "\"{token}\" is expected before {}",
-            excerpt(rest.as_bytes())
-        )),
+        false => Err(format!("\"{token}\" is expected before {}", excerpt(rest.as_bytes()))),
     }
 }
 
@@ -314,9 +305,7 @@ mod tests {
 
     #[test]
     fn the_error_says_what_there_is() {
-        let message = TypeDescriptor::parse("(u8, acme.Order)")
-            .unwrap_err()
-            .to_string();
+        let message = TypeDescriptor::parse("(u8, acme.Order)").unwrap_err().to_string();
         assert_eq!(
             message,
             "the text is no name of a built-in type: \"acme.Order\" is not known here; it may be a \

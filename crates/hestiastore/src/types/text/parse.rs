@@ -97,14 +97,11 @@ fn parse_hex(length: usize, input: &mut &[u8], out: &mut Vec<u8>) -> Parsed<()> 
     let digits = token(input);
     let (pairs, odd) = digits.as_chunks::<2>();
     if pairs.len() != length || !odd.is_empty() {
-        return Err(format!(
-            "{length} bytes take two hexadecimal digits each, not {} in all",
-            digits.len()
-        ));
+        return Err(format!("{length} bytes take two hexadecimal digits each, not {} in all", digits.len()));
     }
     for pair in pairs {
-        let byte = quoted::hex_pair(pair)
-            .ok_or_else(|| format!("{} are no hexadecimal digits", excerpt(pair)))?;
+        let byte =
+            quoted::hex_pair(pair).ok_or_else(|| format!("{} are no hexadecimal digits", excerpt(pair)))?;
         out.push(byte);
     }
     Ok(())
@@ -146,15 +143,9 @@ fn parse_scalar(scalar: Scalar, input: &mut &[u8], out: &mut Vec<u8>) -> Parsed<
     }
 }
 
-fn parse_number<T: KeyType + FromStr>(
-    scalar: Scalar,
-    input: &mut &[u8],
-    out: &mut Vec<u8>,
-) -> Parsed<()> {
+fn parse_number<T: KeyType + FromStr>(scalar: Scalar, input: &mut &[u8], out: &mut Vec<u8>) -> Parsed<()> {
     let token = token(input);
-    let number = std::str::from_utf8(token)
-        .ok()
-        .and_then(|text| text.parse::<T>().ok());
+    let number = std::str::from_utf8(token).ok().and_then(|text| text.parse::<T>().ok());
     let number = number.ok_or_else(|| format!("{} is no {}", excerpt(token), scalar.name()))?;
     number.encode(out);
     Ok(())
@@ -174,8 +165,7 @@ fn nan_bits(input: &mut &[u8]) -> Parsed<Option<u64>> {
 }
 
 fn put_nan<T: KeyType>(nan: Option<T>, out: &mut Vec<u8>) -> Parsed<()> {
-    nan.ok_or("the bits after \"NaN:\" are not those of a NaN")?
-        .encode(out);
+    nan.ok_or("the bits after \"NaN:\" are not those of a NaN")?.encode(out);
     Ok(())
 }
 

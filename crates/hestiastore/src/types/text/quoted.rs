@@ -56,9 +56,7 @@ fn read_escape(rest: &mut &[u8], bytes: &mut Vec<u8>) -> Result<(), String> {
         b'0' => bytes.push(0),
         b'\\' | b'"' | b'\'' => bytes.push(*kind),
         b'x' => {
-            let (pair, behind) = rest
-                .split_first_chunk::<2>()
-                .ok_or("\\x needs two hexadecimal digits")?;
+            let (pair, behind) = rest.split_first_chunk::<2>().ok_or("\\x needs two hexadecimal digits")?;
             *rest = behind;
             bytes.push(hex_pair(pair).ok_or("\\x needs two hexadecimal digits")?);
         }
@@ -67,10 +65,7 @@ fn read_escape(rest: &mut &[u8], bytes: &mut Vec<u8>) -> Result<(), String> {
             bytes.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
         }
         other => {
-            return Err(format!(
-                "the escape \\{} is not known",
-                other.escape_ascii()
-            ));
+            return Err(format!("the escape \\{} is not known", other.escape_ascii()));
         }
     }
     Ok(())
@@ -134,10 +129,7 @@ mod tests {
         ] {
             assert!(read(&mut bad.as_bytes(), b'"').is_err(), "{bad:?}");
         }
-        assert_eq!(
-            read(&mut &br#"\x41\u{42}\0\'""#[..], b'"').unwrap(),
-            b"AB\0'"
-        );
+        assert_eq!(read(&mut &br#"\x41\u{42}\0\'""#[..], b'"').unwrap(), b"AB\0'");
     }
 
     proptest! {

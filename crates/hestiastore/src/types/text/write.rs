@@ -41,10 +41,7 @@ fn write(shape: &Shape, input: &mut &[u8], last: bool, out: &mut Vec<u8>) -> Res
                 [0, rest @ ..] => (false, rest),
                 [1, rest @ ..] => (true, rest),
                 _ => {
-                    return Err(decode_error(
-                        shape.to_string(),
-                        "expected 00 or 01 before it",
-                    ));
+                    return Err(decode_error(shape.to_string(), "expected 00 or 01 before it"));
                 }
             };
             *input = rest;
@@ -99,12 +96,9 @@ fn write_quoted(shape: &Shape, input: &mut &[u8], last: bool, out: &mut Vec<u8>)
 
 fn write_hex(shape: &Shape, length: usize, input: &mut &[u8], out: &mut Vec<u8>) -> Result<()> {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let (bytes, rest) = input.split_at_checked(length).ok_or_else(|| {
-        decode_error(
-            shape.to_string(),
-            format!("only {} bytes are there", input.len()),
-        )
-    })?;
+    let (bytes, rest) = input
+        .split_at_checked(length)
+        .ok_or_else(|| decode_error(shape.to_string(), format!("only {} bytes are there", input.len())))?;
     *input = rest;
     out.extend_from_slice(b"0x");
     for byte in bytes {
@@ -129,21 +123,13 @@ fn write_scalar(scalar: Scalar, input: &mut &[u8], out: &mut Vec<u8>) -> Result<
         Scalar::F32 => {
             let value = <f32 as KeyType>::decode_component(input)?;
             let other = value.is_nan() && value.to_bits() != f32::NAN.to_bits();
-            write_float(
-                value,
-                other.then(|| format!("{:08x}", value.to_bits())),
-                out,
-            );
+            write_float(value, other.then(|| format!("{:08x}", value.to_bits())), out);
             Ok(())
         }
         Scalar::F64 => {
             let value = <f64 as KeyType>::decode_component(input)?;
             let other = value.is_nan() && value.to_bits() != f64::NAN.to_bits();
-            write_float(
-                value,
-                other.then(|| format!("{:016x}", value.to_bits())),
-                out,
-            );
+            write_float(value, other.then(|| format!("{:016x}", value.to_bits())), out);
             Ok(())
         }
         Scalar::Char => {

@@ -47,10 +47,7 @@ fn l3_sync_mark_behind_the_place_makes_it_damage() {
             assert_eq!(cut.seqs, (1..=10).collect::<Vec<_>>());
             let report = cut.end.cut.unwrap();
             assert_eq!((report.offset, report.lost_seq), (second, 11));
-            assert_eq!(
-                (report.proven_synced_seq, report.later_records),
-                (synced, 2)
-            );
+            assert_eq!((report.proven_synced_seq, report.later_records), (synced, 2));
             assert_eq!(cut.end.synced_seq, 10);
         } else {
             let end = result.unwrap().end;
@@ -68,11 +65,7 @@ fn l3_sync_mark_in_a_later_log_makes_it_damage() {
         two.sync_mark(synced);
         let dir = Memory::default();
         let result = run(&dir, &[one.store(&dir), two.store(&dir)], 0, Fail);
-        assert_eq!(
-            matches!(result, Err(Error::Corruption { .. })),
-            damage,
-            "{result:?}"
-        );
+        assert_eq!(matches!(result, Err(Error::Corruption { .. })), damage, "{result:?}");
     }
 }
 
@@ -82,22 +75,12 @@ fn l3_d1_manifest_proves_what_must_be_reached() {
     let dir = Memory::default();
     let listed = log.store(&dir);
     assert_eq!(run(&dir, &[listed], 30, Fail).unwrap().end.synced_seq, 30);
-    assert_damage(
-        run(&dir, &[listed], 31, Fail),
-        &log_file_name(1),
-        end,
-        "the manifest",
-    );
+    assert_damage(run(&dir, &[listed], 31, Fail), &log_file_name(1), end, "the manifest");
     let mut torn = log.clone();
     torn.flip(third);
     let listed = torn.store(&dir);
     assert_eq!(run(&dir, &[listed], 20, Fail).unwrap().end.next_seq, 21);
-    assert_damage(
-        run(&dir, &[listed], 21, Fail),
-        &log_file_name(1),
-        third,
-        "the manifest",
-    );
+    assert_damage(run(&dir, &[listed], 21, Fail), &log_file_name(1), third, "the manifest");
 }
 
 #[test]
@@ -123,10 +106,7 @@ fn l3_recycled_file_with_old_records_of_another_uid() {
     dir.put(&log_file_name(2), bytes);
     let replayed = run(&dir, &[new.listed()], 0, Fail).unwrap();
     assert_eq!(replayed.seqs, (1..=10).collect::<Vec<_>>());
-    assert_eq!(
-        (replayed.end.offset, replayed.end.synced_seq),
-        (new.offset(), 0)
-    );
+    assert_eq!((replayed.end.offset, replayed.end.synced_seq), (new.offset(), 0));
 }
 
 #[test]
@@ -137,11 +117,5 @@ fn l3_a_record_at_another_offset_is_none() {
     moved.bytes.truncate(second as usize);
     moved.bytes.extend_from_slice(&tail);
     let dir = Memory::default();
-    assert_eq!(
-        run(&dir, &[moved.store(&dir)], 0, Fail)
-            .unwrap()
-            .end
-            .next_seq,
-        11
-    );
+    assert_eq!(run(&dir, &[moved.store(&dir)], 0, Fail).unwrap().end.next_seq, 11);
 }

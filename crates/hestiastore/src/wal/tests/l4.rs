@@ -18,10 +18,7 @@ fn l4_logs_follow_their_predecessor_and_not_their_number() {
     let logs = [one.store(&dir), three.store(&dir), two.store(&dir)];
     let replayed = run(&dir, &logs, 9, Fail).unwrap();
     assert_eq!(replayed.seqs, (1..=9).collect::<Vec<_>>());
-    assert_eq!(
-        (replayed.end.log_number, replayed.end.offset),
-        (7, three.offset())
-    );
+    assert_eq!((replayed.end.log_number, replayed.end.offset), (7, three.offset()));
 }
 
 #[test]
@@ -55,10 +52,7 @@ fn l4_end_named_by_an_edit_hides_what_stands_behind_it() {
     assert_eq!(replayed.seqs, (1..=15).collect::<Vec<_>>());
     // Alone, too: the edit gave the rest up.
     let replayed = run(&dir, &[one.store(&dir)], 10, Fail).unwrap();
-    assert_eq!(
-        (replayed.end.next_seq, Some((replayed.end.offset, 10))),
-        (11, end)
-    );
+    assert_eq!((replayed.end.next_seq, Some((replayed.end.offset, 10))), (11, end));
     // Without the edit the two logs contradict each other.
     one.end = None;
     let result = run(&dir, &[one.store(&dir), two.store(&dir)], 0, Fail);
@@ -86,20 +80,14 @@ fn l4_contradicting_ends_are_damage() {
     for named in [(end, 19), (end - 8, 20), (end - 8, 19), (64, 0)] {
         one.end = Some(named);
         let result = run(&dir, &[one.store(&dir), two.store(&dir)], 0, Fail);
-        assert!(
-            matches!(result, Err(Error::Corruption { .. })),
-            "{named:?} {result:?}"
-        );
+        assert!(matches!(result, Err(Error::Corruption { .. })), "{named:?} {result:?}");
     }
     one.end = None;
     for (offset, last_seq) in [(end, 19), (end - 8, 20), (end - 8, 19)] {
         let mut two = TestLog::prepared(2, 21);
         two.begin(one.uid, offset, last_seq).puts(1);
         let result = run(&dir, &[one.store(&dir), two.store(&dir)], 0, Fail);
-        assert!(
-            matches!(result, Err(Error::Corruption { .. })),
-            "{offset} {result:?}"
-        );
+        assert!(matches!(result, Err(Error::Corruption { .. })), "{offset} {result:?}");
     }
     let mut rival = TestLog::prepared(3, 21);
     rival.begin(one.uid, end, 20).puts(1);
@@ -119,10 +107,7 @@ fn l4_a_seq_gap_is_allowed_between_logs_and_only_forward() {
     let mut two = TestLog::prepared(2, 4);
     two.begin(one.uid, one.offset(), 5).puts(2);
     let result = run(&dir, &[one.store(&dir), two.store(&dir)], 0, Fail);
-    assert!(
-        matches!(result, Err(Error::Corruption { .. })),
-        "{result:?}"
-    );
+    assert!(matches!(result, Err(Error::Corruption { .. })), "{result:?}");
 }
 
 #[test]
@@ -132,9 +117,7 @@ fn l4_chain_with_a_circle_or_a_log_that_follows_itself_ends() {
     one.begin(0xabcd_0000_0000_0002, 144, 0).puts(1);
     let mut two = TestLog::prepared(2, 2);
     two.begin(one.uid, one.offset(), 1);
-    let end = run(&dir, &[one.store(&dir), two.store(&dir)], 0, Fail)
-        .unwrap()
-        .end;
+    let end = run(&dir, &[one.store(&dir), two.store(&dir)], 0, Fail).unwrap().end;
     assert_eq!((end.log_number, end.next_seq), (2, 2));
     let mut own = TestLog::prepared(1, 1);
     own.begin(own.uid, 144, 0).puts(1);
@@ -150,27 +133,12 @@ fn l4_begin_of_another_log_or_a_second_begin_is_damage() {
     let begin = log.clone().begin(0, 0, 0).bytes[80..].to_vec();
     log.uid = uid;
     let listed = log.raw(3, 0, &begin).store(&dir);
-    assert_damage(
-        run(&dir, &[listed], 0, Fail),
-        &log_file_name(1),
-        64,
-        "BEGIN of log",
-    );
+    assert_damage(run(&dir, &[listed], 0, Fail), &log_file_name(1), 64, "BEGIN of log");
     let mut log = TestLog::first(1);
     let at = log.puts(1).offset();
     let listed = log.begin(0, 0, 0).store(&dir);
-    assert_damage(
-        run(&dir, &[listed], 0, Fail),
-        &log_file_name(1),
-        at,
-        "second BEGIN",
-    );
+    assert_damage(run(&dir, &[listed], 0, Fail), &log_file_name(1), at, "second BEGIN");
     let mut log = TestLog::prepared(1, 1);
     let listed = log.puts(1).store(&dir);
-    assert_damage(
-        run(&dir, &[listed], 0, Fail),
-        &log_file_name(1),
-        64,
-        "expected BEGIN",
-    );
+    assert_damage(run(&dir, &[listed], 0, Fail), &log_file_name(1), 64, "expected BEGIN");
 }

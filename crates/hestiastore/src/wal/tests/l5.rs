@@ -31,9 +31,7 @@ fn l5_listed_log_that_was_never_used_is_fine() {
     old.puts(50).sync_mark(50);
     let prepared = TestLog::prepared(3, 38);
     let mut recycled = prepared.clone();
-    recycled
-        .bytes
-        .extend_from_slice(&TestLog::first(8).puts(50).sync_mark(50).bytes[64..]);
+    recycled.bytes.extend_from_slice(&TestLog::first(8).puts(50).sync_mark(50).bytes[64..]);
     let mut blank = prepared.clone();
     blank.bytes.fill(0);
     let mut empty = prepared.clone();
@@ -55,11 +53,7 @@ fn l5_log_whose_beginning_is_lost_is_no_unused_log_once_a_witness_stands_in_it()
         two.sync_mark(synced).flip(70);
         let dir = Memory::default();
         let result = run(&dir, &[one.store(&dir), two.store(&dir)], 0, Fail);
-        assert_eq!(
-            matches!(result, Err(Error::Corruption { .. })),
-            damage,
-            "{result:?}"
-        );
+        assert_eq!(matches!(result, Err(Error::Corruption { .. })), damage, "{result:?}");
     }
 }
 
@@ -75,22 +69,12 @@ fn l5_header_that_was_durable_before_the_listing_must_be_there() {
     let mut other = two.listed();
     other.uid += 1;
     let logs = [one.store(&dir), two.store(&dir)];
-    assert_damage(
-        run(&dir, &[logs[0], other], 0, Fail),
-        &log_file_name(2),
-        0,
-        "uid",
-    );
+    assert_damage(run(&dir, &[logs[0], other], 0, Fail), &log_file_name(2), 0, "uid");
     // Zeros where the header was, in front of records that only its uid could have written.
     let mut blank = two.clone();
     blank.bytes[..64].fill(0);
     let logs = [one.store(&dir), blank.store(&dir)];
-    assert_damage(
-        run(&dir, &logs, 0, Fail),
-        &log_file_name(1),
-        one.offset(),
-        "header is gone",
-    );
+    assert_damage(run(&dir, &logs, 0, Fail), &log_file_name(1), one.offset(), "header is gone");
 }
 
 #[test]
@@ -98,21 +82,10 @@ fn l5_unused_floor_log() {
     let dir = Memory::default();
     let floor = TestLog::prepared(4, 501).store(&dir);
     let end = run(&dir, &[floor], 500, Fail).unwrap().end;
-    assert_eq!(
-        (end.log_number, end.offset, end.next_seq, end.synced_seq),
-        (4, 64, 501, 500)
-    );
-    assert_damage(
-        run(&dir, &[floor], 501, Fail),
-        &log_file_name(4),
-        64,
-        "no BEGIN",
-    );
+    assert_eq!((end.log_number, end.offset, end.next_seq, end.synced_seq), (4, 64, 501, 500));
+    assert_damage(run(&dir, &[floor], 501, Fail), &log_file_name(4), 64, "no BEGIN");
     // An edit ended it before its first use, and the next log knows that.
-    let ended = ListedLog {
-        end: Some((64, 500)),
-        ..floor
-    };
+    let ended = ListedLog { end: Some((64, 500)), ..floor };
     assert_eq!(run(&dir, &[ended], 500, Fail).unwrap().end.next_seq, 501);
     let mut next = TestLog::prepared(5, 501);
     next.begin(floor.uid, 64, 500).puts(2);

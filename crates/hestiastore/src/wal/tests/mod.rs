@@ -13,11 +13,7 @@ use crate::Error;
 
 fn assert_damage<T: std::fmt::Debug>(result: crate::Result<T>, file: &str, at: u64, says: &str) {
     match result {
-        Err(Error::Corruption {
-            file: found,
-            offset,
-            detail,
-        }) => {
+        Err(Error::Corruption { file: found, offset, detail }) => {
             assert_eq!((found.as_str(), offset), (file, at), "{detail}");
             assert!(detail.contains(says), "{detail}");
         }

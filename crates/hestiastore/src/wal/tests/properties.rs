@@ -43,10 +43,7 @@ fn log_of(batches: &[Vec<Op>]) -> TestLog {
 
 fn replay_ops(dir: &Memory, listed: ListedLog) -> (Vec<(u64, Op)>, ReplayEnd) {
     let mut seen = Vec::new();
-    let expectations = Expectations {
-        proven_synced_seq: 0,
-        policy: Fail,
-    };
+    let expectations = Expectations { proven_synced_seq: 0, policy: Fail };
     let end = replay(dir, &[listed], expectations, &mut |seq, operation| {
         seen.push((
             seq,

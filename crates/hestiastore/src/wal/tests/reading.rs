@@ -20,13 +20,7 @@ fn reader_tells_why_it_stops() {
     };
     let (log, [second, third, end]) = three_records();
     let stop = stop_of(&log, log.bytes.clone());
-    assert_eq!(
-        stop,
-        Stop {
-            offset: end,
-            reason: StopReason::EndOfFile
-        }
-    );
+    assert_eq!(stop, Stop { offset: end, reason: StopReason::EndOfFile });
     let mut bytes = log.bytes.clone();
     bytes.resize(4096, 0);
     assert_eq!(stop_of(&log, bytes).reason, StopReason::Zeros);
@@ -35,33 +29,15 @@ fn reader_tells_why_it_stops() {
         log.flip(at);
         stop_of(&log, log.bytes.clone())
     };
-    assert_eq!(
-        flipped(second + 2),
-        Stop {
-            offset: second,
-            reason: StopReason::HeaderCheck
-        }
-    );
-    assert!(matches!(
-        flipped(second + 40).reason,
-        StopReason::Crc { .. }
-    ));
+    assert_eq!(flipped(second + 2), Stop { offset: second, reason: StopReason::HeaderCheck });
+    assert!(matches!(flipped(second + 40).reason, StopReason::Crc { .. }));
     let short = stop_of(&log, log.bytes[..third as usize + 24].to_vec());
-    assert!(
-        matches!(short.reason, StopReason::TooLong { .. }),
-        "{short:?}"
-    );
+    assert!(matches!(short.reason, StopReason::TooLong { .. }), "{short:?}");
     let mut gap = TestLog::first(2);
     gap.puts(1).next_seq = 9;
     gap.puts(1);
     let stop = stop_of(&gap, gap.bytes.clone());
-    assert_eq!(
-        stop.reason,
-        StopReason::Seq {
-            expected: 2,
-            found: 9
-        }
-    );
+    assert_eq!(stop.reason, StopReason::Seq { expected: 2, found: 9 });
 }
 
 #[test]
@@ -74,11 +50,7 @@ fn every_flipped_bit_of_a_record_is_found() {
         damaged.bytes[(bit / 8) as usize] ^= 1 << (bit % 8);
         let dir = Memory::default();
         let replayed = run(&dir, &[damaged.store(&dir)], 0, Fail).unwrap();
-        assert_eq!(
-            (replayed.seqs.len(), replayed.end.offset),
-            (0, start),
-            "bit {bit}"
-        );
+        assert_eq!((replayed.seqs.len(), replayed.end.offset), (0, start), "bit {bit}");
     }
 }
 
@@ -88,9 +60,7 @@ fn records_longer_than_the_reading_piece_are_read_and_found() {
     let mut builder = RecordBuilder::new();
     for round in 0..4u8 {
         builder.clear();
-        builder
-            .push_put(&log.next_seq.to_be_bytes(), &vec![round; 700_000])
-            .unwrap();
+        builder.push_put(&log.next_seq.to_be_bytes(), &vec![round; 700_000]).unwrap();
         log.append(&mut builder).puts(1);
     }
     let dir = Memory::default();
@@ -109,10 +79,7 @@ fn records_longer_than_the_reading_piece_are_read_and_found() {
 fn a_record_inside_a_value_is_not_found() {
     let mut log = TestLog::first(1);
     let inner_offset = log.offset();
-    let mark = SyncMark {
-        synced_seq: 1000,
-        wall_micros: 0,
-    };
+    let mark = SyncMark { synced_seq: 1000, wall_micros: 0 };
     // At the offset where it will stand, but the record around it is valid and is passed over whole.
     let mut builder = RecordBuilder::new();
     let mut value = vec![0; 4];
@@ -123,14 +90,8 @@ fn a_record_inside_a_value_is_not_found() {
     let dir = Memory::default();
     log.store(&dir);
     let (mut reader, _) = LogReader::open(&dir, 1).unwrap();
-    let found = Search::new(&mut reader, inner_offset)
-        .next()
-        .unwrap()
-        .unwrap();
-    assert_eq!(
-        (found.offset, found.kind),
-        (inner_offset, RecordKind::Operations)
-    );
+    let found = Search::new(&mut reader, inner_offset).next().unwrap().unwrap();
+    assert_eq!((found.offset, found.kind), (inner_offset, RecordKind::Operations));
     // Copied from another place, it is not valid even where nothing passes over it.
     let mut copied = TestLog::first(1);
     copied.bytes.extend_from_slice(&mark.record(log.uid, 8, 0));
@@ -159,11 +120,6 @@ fn search_over_overlapping_forged_records_stays_linear() {
     log.sync_mark(5);
     let dir = Memory::default();
     let file = log.store(&dir);
-    assert_damage(
-        run(&dir, &[file], 0, Fail),
-        &log_file_name(1),
-        144,
-        &mark_at.to_string(),
-    );
+    assert_damage(run(&dir, &[file], 0, Fail), &log_file_name(1), 144, &mark_at.to_string());
     assert!(dir.bytes_read(&log_file_name(1)) < 16 * total);
 }

@@ -21,10 +21,7 @@ fn golden_records() {
         hex(builder.seal(uid, offset, delta)),
         "0000000fd8fb052100000003581b0100020003056b657976616c756501016b00"
     );
-    let mark = SyncMark {
-        synced_seq: 1000,
-        wall_micros: 0x0102_0304_0506_0708,
-    };
+    let mark = SyncMark { synced_seq: 1000, wall_micros: 0x0102_0304_0506_0708 };
     assert_eq!(
         hex(&mark.record(uid, offset, delta)),
         "000000108da4a98c00000003428d020000000000000003e80102030405060708"
@@ -51,13 +48,7 @@ fn golden_records() {
 #[test]
 fn f7_single_put_costs_sixteen_to_twenty_seven_bytes() {
     // 16 of header, count, kind and two lengths, and up to seven of padding.
-    for (key, value, beside) in [
-        (8, 100, 20),
-        (8, 99, 21),
-        (16, 8, 24),
-        (10, 1, 21),
-        (9, 1, 22),
-    ] {
+    for (key, value, beside) in [(8, 100, 20), (8, 99, 21), (16, 8, 24), (10, 1, 21), (9, 1, 22)] {
         let mut builder = RecordBuilder::new();
         builder.push_put(&vec![1; key], &vec![2; value]).unwrap();
         assert_eq!(builder.record_bytes() as usize - key - value, beside);
@@ -92,21 +83,14 @@ fn f7_batch_of_2_gib_is_refused_and_leaves_the_builder_whole() {
     // Never written to, so the system never gives it any memory.
     let value = vec![0u8; 1 << 31];
     let result = builder.push_put(b"key", &value);
-    assert!(
-        matches!(result, Err(Error::BatchTooLarge { .. })),
-        "{result:?}"
-    );
+    assert!(matches!(result, Err(Error::BatchTooLarge { .. })), "{result:?}");
     assert_eq!(builder.seal(1, 64, 0), before);
 }
 
 #[test]
 fn f1_valid_record_with_an_unknown_part_is_refused_and_never_a_tail() {
-    let cases: [(u8, u8, &[u8]); 4] = [
-        (1, 0, &[1, 2, 1, b'k']),
-        (1, 7, &[1, 1, 1, b'k']),
-        (9, 0, b"later"),
-        (2, 0, &[0; 24]),
-    ];
+    let cases: [(u8, u8, &[u8]); 4] =
+        [(1, 0, &[1, 2, 1, b'k']), (1, 7, &[1, 1, 1, b'k']), (9, 0, b"later"), (2, 0, &[0; 24])];
     for (kind, keyspace, body) in cases {
         let dir = Memory::default();
         let mut log = TestLog::first(1);
@@ -114,10 +98,7 @@ fn f1_valid_record_with_an_unknown_part_is_refused_and_never_a_tail() {
         log.puts(1).raw(kind, keyspace, body);
         for policy in [Fail, CutAndReport] {
             let result = run(&dir, &[log.store(&dir)], 0, policy);
-            assert!(
-                matches!(result, Err(Error::Unsupported { .. })),
-                "{kind} {result:?}"
-            );
+            assert!(matches!(result, Err(Error::Unsupported { .. })), "{kind} {result:?}");
         }
         log.flip(hole + 20);
         let result = run(&dir, &[log.store(&dir)], 0, Fail);
@@ -128,10 +109,7 @@ fn f1_valid_record_with_an_unknown_part_is_refused_and_never_a_tail() {
     let dir = Memory::default();
     let listed = TestLog::prepared(1, 1).raw(3, 0, &[0; 72]).store(&dir);
     let result = run(&dir, &[listed], 0, CutAndReport);
-    assert!(
-        matches!(result, Err(Error::Unsupported { .. })),
-        "{result:?}"
-    );
+    assert!(matches!(result, Err(Error::Unsupported { .. })), "{result:?}");
 }
 
 #[test]
@@ -139,9 +117,7 @@ fn a_valid_record_that_contradicts_itself_is_damage_and_visits_nothing() {
     let bodies: [&[u8]; 6] = [
         &[],
         &[2, 1, 1, b'k', 1, 9, b'k'],
-        &[
-            1, 0, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, b'k',
-        ],
+        &[1, 0, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, b'k'],
         &[1, 1, 1, b'k', 0],
         &[0xff, 0xff, 0xff, 0xff, 0x0f, 1, 0],
         &[2, 1, 1, b'k', 1],
@@ -162,19 +138,10 @@ fn a_valid_record_that_contradicts_itself_is_damage_and_visits_nothing() {
 #[test]
 fn operations_end_after_the_first_error() {
     let mut operations = Operations::new(&[2, 9, 0, 1, 0]).unwrap();
-    assert!(matches!(
-        operations.next(),
-        Some(Err(BodyError::Unknown(_)))
-    ));
+    assert!(matches!(operations.next(), Some(Err(BodyError::Unknown(_)))));
     assert_eq!(operations.next(), None);
     let mut operations = Operations::new(&[1, 1, 0, 0]).unwrap();
-    assert_eq!(
-        operations.next(),
-        Some(Ok(OperationRef::Delete { key: b"" }))
-    );
-    assert!(matches!(
-        operations.next(),
-        Some(Err(BodyError::Malformed(_)))
-    ));
+    assert_eq!(operations.next(), Some(Ok(OperationRef::Delete { key: b"" })));
+    assert!(matches!(operations.next(), Some(Err(BodyError::Malformed(_)))));
     assert_eq!(operations.next(), None);
 }

@@ -18,18 +18,11 @@ fn errors_of_the_visitor_pass_through_whatever_the_policy() {
     let dir = Memory::default();
     let listed = log.store(&dir);
     for policy in [Fail, CutAndReport] {
-        let expectations = Expectations {
-            proven_synced_seq: 0,
-            policy,
-        };
+        let expectations = Expectations { proven_synced_seq: 0, policy };
         let mut visited = 0;
         let result = replay(&dir, &[listed], expectations, &mut |_, _| {
             visited += 1;
-            if visited == 5 {
-                Err(Error::corruption("a run", 1, "of the visitor"))
-            } else {
-                Ok(())
-            }
+            if visited == 5 { Err(Error::corruption("a run", 1, "of the visitor")) } else { Ok(()) }
         });
         assert_damage(result, "a run", 1, "of the visitor");
     }
