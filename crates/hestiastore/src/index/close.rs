@@ -61,25 +61,27 @@ impl Core {
         self.budget.used_bytes()
     }
 
+    /// The last edit. Logs that hold nothing unflushed go before it, with their files.
     fn write_close_edit(&self) -> Result<()> {
         if !self.opened_for_writing.load(Ordering::Acquire) {
             return Ok(());
         }
+        // What is loaded stays; nothing is loaded or evicted any more.
+        self.registry.set_state(RegistryState::Freeze);
+        let end = if self.unflushed_bytes() == 0 {
+            self.drop_all_logs()?;
+            None
+        } else {
+            self.log_end()
+        };
         self.unlink_obsolete_files();
         let last_seq = self.section.lock().last_seq();
-        let mut changes = Vec::new();
-        let all_flushed = self.unflushed_bytes() == 0;
-        if all_flushed {
-            changes.extend(self.drop_all_logs()?);
-        }
-        let end = if all_flushed { None } else { self.log_end() };
-        changes.push(Change::LastSeq(last_seq));
-        changes.push(Change::ClockMark(self.environment.clock.wall_micros()));
-        changes.push(Change::Close(Closed {
+        let closed = Closed {
             log_number: end.as_ref().map_or(0, |(log, _)| log.number),
             end_offset: end.map_or(0, |(_, offset)| offset),
             last_seq,
-        }));
-        self.commit_edit(changes).map(|_| ())
+        };
+        let clock_mark = Change::ClockMark(self.environment.clock.wall_micros());
+        self.commit_edit(vec![Change::LastSeq(last_seq), clock_mark, Change::Close(closed)]).map(|_| ())
     }
 }

@@ -310,16 +310,21 @@ impl Core {
         }
     }
 
-    /// Removes all logs at the end: everything in them is flushed. Their files go.
-    pub(crate) fn drop_all_logs(&self) -> Result<Vec<Change>> {
+    /// Gives up all logs at the end, and the spare files: everything in them is flushed.
+    pub(crate) fn drop_all_logs(&self) -> Result<()> {
         let mut section = self.section.lock();
-        section.tail = None;
-        section.next_log = None;
+        let (tail, next_log) = (section.tail.take(), section.next_log.take());
         drop(section);
+        drop((tail, next_log));
         let live = std::mem::take(&mut *self.logs.live.lock());
-        let Some(last) = live.back().map(|log| log.number) else { return Ok(Vec::new()) };
+        let Some(last) = live.back().map(|log| log.number) else { return Ok(()) };
         let names = live.iter().map(|log| Change::AddPendingDeletion { name: log.name().to_owned() });
-        Ok(std::iter::once(Change::LogFloor { number: last + 1 }).chain(names).collect())
+        let changes = std::iter::once(Change::LogFloor { number: last + 1 }).chain(names).collect();
+        self.commit_edit(changes)?;
+        let spare = std::mem::take(&mut *self.logs.spare.lock());
+        let spare = spare.into_iter().map(|(name, _)| name);
+        live.iter().map(|log| log.name().to_owned()).chain(spare).for_each(|name| self.graveyard.push(name));
+        Ok(())
     }
 
     /// The log in use and its end, for a clean close.

@@ -65,6 +65,7 @@ impl RunWriter {
             index_uuid: identity.index_uuid,
             file_uid: identity.uid,
             parameter: settings.block_bytes,
+            wide_parameter: 0,
         };
         let buffer_bytes = settings.buffer_bytes as usize;
         let blocks = BlockFileWriter::new(opened, file.temporary.clone(), &header, buffer_bytes)?;
