@@ -224,7 +224,8 @@ impl Core {
         Ok(())
     }
 
-    fn wake_flush_if_needed(&self) {
+    /// Asks for flushes while active buffers hold too much.
+    pub(crate) fn wake_flush_if_needed(&self) {
         if self.active_bytes() > self.flush_trigger_bytes() {
             self.scheduler.signal_pressure();
         }

@@ -20,9 +20,6 @@ use crate::segment::{
 /// A run that cannot be written is tried again under a new name so often (PROTOCOL D8).
 const RUN_ATTEMPTS: u32 = 3;
 
-/// A segment with so many fan-ins of deltas takes no further flush before a merge.
-pub(super) const CROWDED_FAN_INS: usize = 8;
-
 impl Core {
     /// Freezes the active buffer, if it holds anything (PROTOCOL C3).
     pub(super) fn freeze(&self, segment: &Segment) {

@@ -149,6 +149,7 @@ impl Core {
                 .cloned()
                 .collect()
         };
+        let start = self.environment.clock.monotonic_micros();
         for log in logs {
             // Sealed before the sync began, and all of it copied: nothing more will come.
             let complete = log.sealed_at().is_some_and(|last_seq| last_seq <= through);
@@ -157,7 +158,8 @@ impl Core {
                 log.sealed_and_synced.store(true, Ordering::Release);
             }
         }
-        add(&self.counters.log_syncs, 1);
+        let took_micros = self.environment.clock.monotonic_micros() - start;
+        self.counters.log_syncs.record(took_micros * 1_000);
         self.append_mark(through, false)?;
         Ok(through)
     }

@@ -206,7 +206,7 @@ impl Core {
         let outcome = match job {
             Job::Flush(segment) => self.flush_segment(segment),
             Job::FlushFullest => self.flush_fullest(),
-            Job::Structural(segment) => self.tend_segment(segment),
+            Job::Structural(segment) => self.tend_segment(segment).map(|()| self.wake_flush_if_needed()),
             Job::Compact(segment) => self.compact_segment(segment),
             Job::Stop => Ok(()),
         };
@@ -225,8 +225,8 @@ impl Core {
         }
         while self.active_bytes() > self.flush_trigger_bytes() {
             let route = self.route.load_full();
-            let fullest =
-                route.segments().iter().max_by_key(|segment| segment.version().active.charged_bytes());
+            let open = route.segments().iter().filter(|segment| !self.is_crowded(segment));
+            let fullest = open.max_by_key(|segment| segment.version().active.charged_bytes());
             let Some(fullest) = fullest.filter(|segment| !segment.version().active.is_empty()) else { break };
             let before = self.active_bytes();
             self.try_flush_segment(fullest)?;
@@ -236,6 +236,15 @@ impl Core {
             }
         }
         Ok(())
+    }
+
+    /// Whether a segment has so many deltas that a merge must come before the next flush: writers wait
+    /// rather than readers suffer. Never where no merge will come.
+    fn is_crowded(&self, segment: &Segment) -> bool {
+        const CROWDED_FAN_INS: usize = 8;
+        let merges_come = self.config.maintenance.automatic && !segment.damaged.load(Ordering::Acquire);
+        let deltas = segment.version().layers.len();
+        merges_come && deltas >= CROWDED_FAN_INS * self.config.segment.delta_fan_in as usize
     }
 
     /// Unlinks the files that nobody reads any more.

@@ -129,6 +129,8 @@ groups! {
         buffered_bytes: u64,
         /// Limit of that: `write_buffer.budget_bytes`.
         budget_bytes: u64,
+        /// Bytes of flushed buffers that are kept in memory: the delta cache.
+        delta_cache_bytes: u64,
         /// Flushes that were installed.
         flushes: u64,
         /// Bytes that flushes wrote.
@@ -205,6 +207,12 @@ groups! {
         appended_records: u64,
         /// Syncs that were finished.
         syncs: u64,
+        /// Median time of a sync, in microseconds.
+        sync_p50_micros: u64,
+        /// Time that one sync in a hundred takes longer than, in microseconds.
+        sync_p99_micros: u64,
+        /// Longest sync, in microseconds.
+        sync_max_micros: u64,
         /// Greatest seq that is known to survive a power cut.
         synced_seq: u64,
         /// Greatest seq that was given.
@@ -215,8 +223,6 @@ groups! {
     io: IoMetrics {
         /// Chunks that were read from files.
         chunk_reads: u64,
-        /// Bytes of these.
-        chunk_read_bytes: u64,
         /// Bytes written to runs, logs and manifest.
         written_bytes: u64,
         /// Files that were moved to quarantine.
