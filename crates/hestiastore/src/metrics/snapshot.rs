@@ -326,7 +326,7 @@ mod tests {
             r#"{"name":"or\"ders","location":"C:\\data\n","state":"ready","#,
             r#""operations":{"puts":18446744073709551615,"gets":0,"get_hits":0,"deletes":0,"batches":0,"#,
             r#""batch_operations":0,"iterators":0,"entries_read":0},"#,
-            r#""write_path":{"buffered_bytes":0,"budget_bytes":0,"flushes":0,"flushed_bytes":0,"#,
+            r#""write_path":{"buffered_bytes":0,"budget_bytes":0,"delta_cache_bytes":0,"flushes":0,"flushed_bytes":0,"#,
             r#""stall_count":0,"stall_micros":0},"#,
             r#""segments":{"count":0,"runs":0,"main_runs":0,"delta_runs":0,"entries_estimate":0,"#,
             r#""stored_bytes":0,"splits":0,"delta_merges":0,"main_merges":0},"#,
@@ -334,8 +334,8 @@ mod tests {
             r#""loaded_segments":0,"evictions":0},"#,
             r#""bloom":{"requests":0,"refused":0,"positives":0,"false_positives":0},"#,
             r#""log":{"mode":"buffered","files":0,"bytes":0,"appended_bytes":0,"appended_records":0,"#,
-            r#""syncs":0,"synced_seq":0,"last_seq":0},"#,
-            r#""io":{"chunk_reads":0,"chunk_read_bytes":0,"written_bytes":0,"quarantined_files":0},"#,
+            r#""syncs":0,"sync_p50_micros":0,"sync_p99_micros":0,"sync_max_micros":0,"synced_seq":0,"last_seq":0},"#,
+            r#""io":{"chunk_reads":0,"written_bytes":0,"quarantined_files":0},"#,
             r#""snapshots":{"open":0,"oldest_seq":null}}"#,
         );
         assert_eq!(metrics.to_json(), expected);
@@ -350,7 +350,7 @@ mod tests {
         let table = metrics.to_string();
         let starts: Vec<_> = table.lines().map(|line| line.rfind(' ').map(|at| at + 1)).collect();
         assert!(starts.iter().all(|start| *start == starts[0]), "{table}");
-        assert!(table.contains("\nsnapshots.oldest_seq         -\n"), "{table}");
-        assert!(table.contains("\nlog.mode                     buffered\n"), "{table}");
+        assert!(table.contains("\nsnapshots.oldest_seq          -\n"), "{table}");
+        assert!(table.contains("\nlog.mode                      buffered\n"), "{table}");
     }
 }
