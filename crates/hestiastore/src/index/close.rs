@@ -22,6 +22,8 @@ impl Core {
         }
         self.health.advance(IndexState::Closing);
         self.section.lock().accepting = false;
+        // A first write that is under way ends first; another one is refused from now on.
+        drop(self.first_write.lock());
         let outcome = self.finish_writing();
         self.scheduler.stop();
         self.logs.stop();

@@ -225,7 +225,7 @@ impl Core {
     }
 
     fn wake_flush_if_needed(&self) {
-        if self.active_bytes() > self.flush_trigger_bytes() {
+        if self.must_flush_active() {
             self.scheduler.signal_pressure();
         }
     }
