@@ -85,6 +85,11 @@ impl LogKeeper {
         self.called.notify_all();
     }
 
+    /// Waits for a log that is being made ready.
+    pub(crate) fn wait_prepared(&self) {
+        drop(self.preparing.lock());
+    }
+
     /// Ends the log thread.
     pub(crate) fn stop(&self) {
         self.errand.lock().stop = true;
@@ -200,6 +205,10 @@ impl Core {
         let needed = record_bytes + LOG_HEADER_BYTES + BEGIN_RECORD_BYTES;
         let (ready, base_seq) = {
             let section = self.section.lock();
+            if !section.accepting {
+                drop(section);
+                return Err(self.health.refusal());
+            }
             (section.next_log.as_ref().map(|log| log.capacity_bytes), section.next_seq)
         };
         match ready {
@@ -331,10 +340,16 @@ impl Core {
         Ok(())
     }
 
-    /// The log in use and its end, for a clean close.
-    pub(crate) fn log_end(&self) -> Option<(Arc<LogFile>, u64)> {
-        let section = self.section.lock();
-        section.tail.as_ref().map(|tail| (Arc::clone(&tail.log), tail.offset))
+    /// Ends the log for a clean close: nothing is placed in it any more, and all that was placed is
+    /// written. The log in use and its end.
+    pub(crate) fn end_log(&self) -> Result<Option<(Arc<LogFile>, u64)>> {
+        let (end, tickets) = {
+            let mut section = self.section.lock();
+            section.next_log = None;
+            (section.tail.take(), section.next_ticket)
+        };
+        self.publisher.wait_complete(tickets).map_err(|_| self.health.refusal())?;
+        Ok(end.map(|tail| (tail.log, tail.offset)))
     }
 }
 
