@@ -32,7 +32,7 @@ fn main() -> Result<()> {
         readings.put(ReadingKey { sensor, time_seconds }, celsius)?;
     }
     let from = ReadingKey { sensor: 7, time_seconds: u64::MAX };
-    let newest = readings.range(&from..)?.next().transpose()?;
+    let newest = readings.range(from..)?.next().transpose()?;
     assert_eq!(newest, Some((ReadingKey { sensor: 7, time_seconds: 200 }, 20.25)));
     println!("the newest reading of sensor 7: {newest:?}");
     assert_eq!(readings.get(&ReadingKey { sensor: 8, time_seconds: 150 })?, Some(3.0));

@@ -23,8 +23,14 @@ pub(crate) struct WriteBudget {
 
 #[derive(Debug, Default)]
 struct Line {
-    waiting: VecDeque<u64>,
+    waiting: VecDeque<Waiting>,
     next_number: u64,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    number: u64,
+    bytes: u64,
 }
 
 /// The index stopped while somebody waited for room.
@@ -62,24 +68,35 @@ impl WriteBudget {
         self.used_bytes.fetch_update(Ordering::AcqRel, Ordering::Acquire, fits).is_ok()
     }
 
-    /// Waits in line for `bytes`. `on_wait` is called once before the first sleep, to ask for a flush.
-    pub(crate) fn take(&self, bytes: u64, on_wait: impl FnOnce()) -> Result<(), Stopped> {
-        on_wait();
+    /// The amount that the first in line waits for.
+    pub(crate) fn wanted_bytes(&self) -> Option<u64> {
+        if !self.crowded.load(Ordering::Acquire) {
+            return None;
+        }
+        self.line.lock().waiting.front().map(|first| first.bytes)
+    }
+
+    /// Waits in line for `bytes`. `on_wait` is called before each sleep at the front of the line, to ask
+    /// for flushes until what [`WriteBudget::wanted_bytes`] says fits.
+    pub(crate) fn take(&self, bytes: u64, on_wait: impl Fn()) -> Result<(), Stopped> {
         let mut line = self.line.lock();
         let number = line.next_number;
         line.next_number += 1;
-        line.waiting.push_back(number);
+        line.waiting.push_back(Waiting { number, bytes });
         self.crowded.store(true, Ordering::SeqCst);
         let taken = loop {
             if self.stopped.load(Ordering::Acquire) {
                 break Err(Stopped);
             }
-            if line.waiting.front() == Some(&number) && self.take_if_free(bytes) {
-                break Ok(());
+            if line.waiting.front().is_some_and(|first| first.number == number) {
+                if self.take_if_free(bytes) {
+                    break Ok(());
+                }
+                on_wait();
             }
             self.moved.wait(&mut line);
         };
-        line.waiting.retain(|waiting| *waiting != number);
+        line.waiting.retain(|waiting| waiting.number != number);
         self.crowded.store(!line.waiting.is_empty(), Ordering::SeqCst);
         drop(line);
         self.moved.notify_all();

@@ -22,6 +22,9 @@ impl Core {
         }
         self.health.advance(IndexState::Closing);
         self.section.lock().accepting = false;
+        // A first write and a new log that are under way end first; further ones are refused from now on.
+        drop(self.first_write.lock());
+        self.logs.wait_prepared();
         let outcome = self.finish_writing();
         self.scheduler.stop();
         self.logs.stop();
@@ -72,7 +75,7 @@ impl Core {
             self.drop_all_logs()?;
             None
         } else {
-            self.log_end()
+            self.end_log()?
         };
         self.unlink_obsolete_files();
         let last_seq = self.section.lock().last_seq();

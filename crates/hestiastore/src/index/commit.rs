@@ -226,7 +226,7 @@ impl Core {
 
     /// Asks for flushes while active buffers hold too much.
     pub(crate) fn wake_flush_if_needed(&self) {
-        if self.active_bytes() > self.flush_trigger_bytes() {
+        if self.must_flush_active() {
             self.scheduler.signal_pressure();
         }
     }

@@ -64,6 +64,8 @@ impl Core {
         if self.opened_for_writing.load(Ordering::Acquire) {
             return Ok(());
         }
+        // `close` may have come between; it waits for this lock before it looks what there is to end.
+        self.check_writable()?;
         self.write_open_edit()?;
         self.tidy(first.recovered.replayed_seqs)?;
         if first.recovered.flush_needed {

@@ -67,7 +67,10 @@ impl Core {
     }
 
     fn flush_layer(&self, segment: &Arc<Segment>, layer: &Layer) -> Result<()> {
-        let (rank, cut, runs) = self.write_buffer_out(segment, layer)?;
+        // A merge into main under way would not know of a run that joins meanwhile.
+        let alone = segment.structural_slot.try_take();
+        let (rank, cut, runs) = self.write_buffer_out(segment, layer, alone.is_some())?;
+        let _alone = alone.filter(|_| rank == crate::segment::MAIN_RANK);
         self.sync_through(cut, std::time::Duration::ZERO)?;
         self.sync_directory()?;
         self.install_flush(segment, layer, rank, cut, runs)?;
@@ -75,17 +78,19 @@ impl Core {
         Ok(())
     }
 
-    /// Writes a frozen layer's entries into runs; their rank, the cut, and the runs.
+    /// Writes a frozen layer's entries into runs; their rank, the cut, and the runs. They may join the
+    /// main runs if no structural job can come between.
     pub(super) fn write_buffer_out(
         &self,
         segment: &Segment,
         layer: &Layer,
+        may_join_main: bool,
     ) -> Result<(u64, u64, Vec<MergedRun>)> {
         let Some(buffer) = &layer.buffer else { return Ok((layer.rank, 0, Vec::new())) };
         let cut = buffer.cut().unwrap_or(0);
         self.publisher.wait_visible(cut).map_err(|_| self.health.refusal())?;
         let input = FlushInput::new(segment, buffer, self.config.maintenance.threads as usize);
-        let into_main = joins_main(&segment.version(), &input);
+        let into_main = may_join_main && joins_main(&segment.version(), &input);
         let rank = if into_main { crate::segment::MAIN_RANK } else { layer.rank };
         let (visible, readers) = self.capture_readers();
         let plan = PlanParts {
@@ -94,6 +99,7 @@ impl Core {
             inputs: Vec::new(),
             bottom: into_main,
             cut_bytes: if into_main { self.merge_limits().target_bytes } else { u64::MAX },
+            fences: Vec::new(),
         };
         let runs = self.write_runs(
             segment,
@@ -236,6 +242,7 @@ impl Core {
             inputs: inputs.iter().map(|run| run.handle.uid).collect(),
             bottom: into_main,
             cut_bytes: if into_main { self.merge_limits().cut_bytes(total) } else { u64::MAX },
+            fences: if into_main { fences(&version, &inputs) } else { Vec::new() },
         };
         let (visible, readers) = self.capture_readers();
         let outputs = self.write_runs(
@@ -304,6 +311,7 @@ impl Core {
             covered_seqs: parts.covered_seqs,
             cancelled: &cancelled,
             bottom: parts.bottom,
+            fences: parts.fences.clone(),
         };
         let mut attempts = 1;
         loop {
@@ -351,10 +359,12 @@ impl Core {
         let RunSummary { properties, file_bytes } = &run.summary;
         let keys = (properties.first_key.clone().into(), properties.last_key.clone().into());
         let max_seq = properties.seqs.map_or(0, |(_, greatest)| greatest);
+        // No further than its keys: beside it there may be others of the same rank.
+        let after_last = [&*properties.last_key, &[0]].concat();
         RunRef {
             handle: RunHandle::new(properties.identity.uid, *file_bytes, max_seq, keys, &self.graveyard),
-            lower: run.lower.clone(),
-            upper: run.upper.clone(),
+            lower: properties.first_key.clone().into(),
+            upper: Some(after_last.into()),
             rank,
             stored_bytes: *file_bytes,
             entries: properties.entries,
@@ -381,6 +391,7 @@ struct PlanParts {
     inputs: Vec<u64>,
     bottom: bool,
     cut_bytes: u64,
+    fences: Vec<Box<[u8]>>,
 }
 
 /// Which main runs a merge of deltas takes along.
@@ -402,6 +413,12 @@ impl MergeScope {
             Self::WholeMain => version.main.clone(),
         }
     }
+}
+
+/// The first keys of the main runs that a merge of `inputs` leaves alone.
+fn fences(version: &SegmentVersion, inputs: &[Arc<RunRef>]) -> Vec<Box<[u8]>> {
+    let stays = |run: &&Arc<RunRef>| !inputs.iter().any(|input| Arc::ptr_eq(input, run));
+    version.main.iter().filter(stays).map(|run| run.first_key().into()).collect()
 }
 
 /// Whether a flush may join the main runs as it is: nothing older overlaps it (PROTOCOL D2).

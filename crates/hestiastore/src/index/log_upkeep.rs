@@ -32,6 +32,8 @@ pub(crate) struct LogKeeper {
     gate: SyncGate,
     /// Held by the one who makes a log ready.
     preparing: Mutex<()>,
+    /// Held by the one who raises the floor: it may only rise.
+    trimming: Mutex<()>,
     /// Number of the newest log there ever was.
     newest_number: AtomicU64,
     errand: Mutex<Errand>,
@@ -52,6 +54,7 @@ impl LogKeeper {
             spare: Mutex::default(),
             gate: SyncGate::new(0),
             preparing: Mutex::new(()),
+            trimming: Mutex::new(()),
             newest_number: AtomicU64::new(0),
             errand: Mutex::default(),
             called: Condvar::new(),
@@ -80,6 +83,11 @@ impl LogKeeper {
     pub(crate) fn want_next(&self) {
         self.errand.lock().want_next = true;
         self.called.notify_all();
+    }
+
+    /// Waits for a log that is being made ready.
+    pub(crate) fn wait_prepared(&self) {
+        drop(self.preparing.lock());
     }
 
     /// Ends the log thread.
@@ -199,6 +207,10 @@ impl Core {
         let needed = record_bytes + LOG_HEADER_BYTES + BEGIN_RECORD_BYTES;
         let (ready, base_seq) = {
             let section = self.section.lock();
+            if !section.accepting {
+                drop(section);
+                return Err(self.health.refusal());
+            }
             (section.next_log.as_ref().map(|log| log.capacity_bytes), section.next_seq)
         };
         match ready {
@@ -245,6 +257,7 @@ impl Core {
         if !self.has_log() {
             return Ok(());
         }
+        let _only_one = self.logs.trimming.lock();
         // A log whose first commit is not visible may lack its BEGIN, and must not become the floor.
         // In this order: visible, then the route map, then the buffers.
         let visible = self.publisher.visible();
@@ -329,10 +342,16 @@ impl Core {
         Ok(())
     }
 
-    /// The log in use and its end, for a clean close.
-    pub(crate) fn log_end(&self) -> Option<(Arc<LogFile>, u64)> {
-        let section = self.section.lock();
-        section.tail.as_ref().map(|tail| (Arc::clone(&tail.log), tail.offset))
+    /// Ends the log for a clean close: nothing is placed in it any more, and all that was placed is
+    /// written. The log in use and its end.
+    pub(crate) fn end_log(&self) -> Result<Option<(Arc<LogFile>, u64)>> {
+        let (end, tickets) = {
+            let mut section = self.section.lock();
+            section.next_log = None;
+            (section.tail.take(), section.next_ticket)
+        };
+        self.publisher.wait_complete(tickets).map_err(|_| self.health.refusal())?;
+        Ok(end.map(|tail| (tail.log, tail.offset)))
     }
 }
 

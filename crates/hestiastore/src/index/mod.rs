@@ -372,7 +372,7 @@ impl<K: KeyType, V: ValueType> SegmentIndex<K, V> {
     /// # Errors
     /// What went wrong; the directory is given up all the same. In the mode `Off`, what could not be
     /// flushed is lost.
-    pub fn close(self) -> Result<()> {
+    pub fn close(&self) -> Result<()> {
         self.core.close()
     }
 }

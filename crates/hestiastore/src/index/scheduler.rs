@@ -215,6 +215,16 @@ impl Core {
         }
     }
 
+    /// Whether active buffers hold more than they should, or so much that the writer who waits for room
+    /// would not find it though all that is frozen were flushed.
+    #[inline]
+    pub(super) fn must_flush_active(&self) -> bool {
+        let active_bytes = self.active_bytes();
+        let in_the_way = |wanted: u64| active_bytes + wanted > self.budget.limit_bytes();
+        active_bytes > self.flush_trigger_bytes()
+            || (active_bytes > 0 && self.budget.wanted_bytes().is_some_and(in_the_way))
+    }
+
     /// Flushes what is frozen and nobody is at, then the fullest buffers until the active ones hold less
     /// than they may.
     fn flush_fullest(&self) -> crate::Result<()> {
@@ -223,7 +233,7 @@ impl Core {
                 self.try_flush_segment(segment)?;
             }
         }
-        while self.active_bytes() > self.flush_trigger_bytes() {
+        while self.must_flush_active() {
             let route = self.route.load_full();
             let open = route.segments().iter().filter(|segment| !self.is_crowded(segment));
             let fullest = open.max_by_key(|segment| segment.version().active.charged_bytes());

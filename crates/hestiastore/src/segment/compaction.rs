@@ -16,9 +16,6 @@ use crate::run::{CursorPurpose, EntryKind, RunCursor, RunIdentity, RunSettings, 
 #[derive(Debug)]
 pub(crate) struct MergedRun {
     pub(crate) summary: RunSummary,
-    /// The range answered for, within the job's range.
-    pub(crate) lower: Box<[u8]>,
-    pub(crate) upper: Option<Box<[u8]>>,
 }
 
 /// Where a job's output goes and how it is named.
@@ -37,6 +34,9 @@ pub(crate) struct MergePlan<'a> {
     pub(crate) cancelled: &'a dyn Fn() -> bool,
     /// No older run outside of the job overlaps the job's range.
     pub(crate) bottom: bool,
+    /// First keys, ascending, of runs at the output's rank that the job leaves alone: no output may reach
+    /// over one.
+    pub(crate) fences: Vec<Box<[u8]>>,
 }
 
 /// Writes versions that come in order into one run after another.
@@ -47,6 +47,7 @@ pub(crate) struct SortedOutput<'a> {
     lower: Box<[u8]>,
     last_key: Option<Vec<u8>>,
     done: Vec<MergedRun>,
+    fences_passed: usize,
     steps: u64,
 }
 
@@ -59,6 +60,7 @@ impl<'a> SortedOutput<'a> {
             lower: plan.identity.answered_lower.clone().into(),
             last_key: None,
             done: Vec::new(),
+            fences_passed: 0,
             steps: 0,
         }
     }
@@ -69,6 +71,7 @@ impl<'a> SortedOutput<'a> {
             return Ok(());
         }
         self.retention.next_key();
+        self.pass_fences(key)?;
         let full = self.writer.as_ref().is_some_and(|writer| writer.estimated_bytes() >= self.plan.cut_bytes);
         if full {
             self.cut(Some(key))?;
@@ -76,6 +79,17 @@ impl<'a> SortedOutput<'a> {
         let last_key = self.last_key.get_or_insert_default();
         last_key.clear();
         last_key.extend_from_slice(key);
+        Ok(())
+    }
+
+    /// Cuts where a run that stays lies between the last key and this one.
+    fn pass_fences(&mut self, key: &[u8]) -> Result<()> {
+        let plan = self.plan;
+        while let Some(fence) = plan.fences.get(self.fences_passed).filter(|fence| &***fence <= key) {
+            self.fences_passed += 1;
+            self.cut(Some(fence))?;
+            self.lower = key.into();
+        }
         Ok(())
     }
 
@@ -128,7 +142,7 @@ impl<'a> SortedOutput<'a> {
         if let Some(mut writer) = self.writer.take() {
             writer.answer_until(upper.as_deref());
             let summary = writer.finish()?;
-            self.done.push(MergedRun { summary, lower: self.lower.clone(), upper: upper.clone() });
+            self.done.push(MergedRun { summary });
             self.lower = upper.unwrap_or_default();
         }
         Ok(())

@@ -19,9 +19,8 @@ impl FlushInput {
     /// Sorts with up to `threads` threads.
     pub(crate) fn new(segment: &Segment, buffer: &Arc<WriteBuffer>, threads: usize) -> Self {
         let view = BufferView::in_one_list(buffer, threads);
-        let first = view.lower_bound(0, &segment.lower);
-        let end = segment.upper.as_deref().map_or(view.list_len(0), |upper| view.lower_bound(0, upper));
-        Self { view, range: first..end }
+        let range = view.range_of(segment, 0);
+        Self { view, range }
     }
 
     /// The first and last key, if there is any.

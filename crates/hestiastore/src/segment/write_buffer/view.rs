@@ -6,8 +6,10 @@
 
 #![expect(unsafe_code, reason = "turns addresses of the buffer's own nodes into references")]
 
+use std::ops::Range;
 use std::sync::Arc;
 
+use super::super::Segment;
 use super::WriteBuffer;
 use super::table::{Node, NodeAddress};
 
@@ -76,6 +78,12 @@ impl BufferView {
                 place.head < head || (place.head == head && unsafe { place.address.node() }.key() < key)
             })
         })
+    }
+
+    /// The part of a list that lies within a segment's bounds.
+    pub(crate) fn range_of(&self, segment: &Segment, list: usize) -> Range<usize> {
+        let end = segment.upper.as_deref().map_or(self.list_len(list), |upper| self.lower_bound(list, upper));
+        self.lower_bound(list, &segment.lower)..end
     }
 
     /// One list of all keys, sorted with up to `threads` threads.
