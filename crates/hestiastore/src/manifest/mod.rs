@@ -37,7 +37,7 @@ pub(crate) use dump::dump_manifest;
 pub(crate) use edit::{Change, Edit};
 pub(crate) use file::ManifestFile;
 pub(crate) use read::{confirm_torn_tail, read_manifest};
-pub(crate) use state::{Closed, ManifestState, RunReference, SegmentState};
+pub(crate) use state::{Closed, LogState, ManifestState, RunReference, SegmentState};
 
 /// The name of the manifest in its directory.
 pub(crate) const MANIFEST_NAME: &str = "MANIFEST";
