@@ -210,7 +210,14 @@ impl Core {
             Job::Compact(segment) => self.compact_segment(segment),
             Job::Stop => Ok(()),
         };
-        if outcome.is_ok() && !self.graveyard.is_empty() {
+        if outcome.is_err() {
+            return;
+        }
+        // Another thread may have looked for a buffer to flush while this job held its slot.
+        if !matches!(job, Job::FlushFullest) && self.must_flush_active() {
+            self.scheduler.signal_pressure();
+        }
+        if !self.graveyard.is_empty() {
             self.unlink_obsolete_files();
         }
     }
@@ -241,7 +248,7 @@ impl Core {
             let before = self.active_bytes();
             self.try_flush_segment(fullest)?;
             if self.active_bytes() >= before {
-                // Another thread is flushing this one; it will look again when it is done.
+                // Another job holds this one's slot; its thread looks again when it is done.
                 break;
             }
         }
