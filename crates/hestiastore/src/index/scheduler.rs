@@ -245,9 +245,7 @@ impl Core {
             let fullest =
                 route.segments().iter().max_by_key(|segment| segment.version().active.charged_bytes());
             let Some(fullest) = fullest.filter(|segment| !segment.version().active.is_empty()) else { break };
-            let before = self.active_bytes();
-            self.try_flush_segment(fullest)?;
-            if self.active_bytes() >= before {
+            if !self.try_flush_segment(fullest)? {
                 // Another job holds this one's slot; its thread looks again when it is done.
                 break;
             }
