@@ -65,7 +65,7 @@ impl WriteBudget {
 
     fn take_if_free(&self, bytes: u64) -> bool {
         let fits = |used: u64| (used == 0 || used + bytes <= self.limit_bytes).then_some(used + bytes);
-        self.used_bytes.fetch_update(Ordering::AcqRel, Ordering::Acquire, fits).is_ok()
+        self.used_bytes.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fits).is_ok()
     }
 
     /// The amount that the first in line waits for.
@@ -110,7 +110,8 @@ impl WriteBudget {
 
     /// Gives `bytes` back.
     pub(crate) fn release(&self, bytes: u64) {
-        self.used_bytes.fetch_sub(bytes, Ordering::AcqRel);
+        // Either this sees who waits, or they see what is free.
+        self.used_bytes.fetch_sub(bytes, Ordering::SeqCst);
         if self.crowded.load(Ordering::SeqCst) {
             drop(self.line.lock());
             self.moved.notify_all();

@@ -170,9 +170,13 @@ impl Core {
                 break;
             }
             let unsplittable = segment.unsplittable_bytes.load(Ordering::Acquire);
-            let Some(job) = self.merge_limits().next_job(&segment.version(), unsplittable) else { break };
+            // The job speaks of this version: a freeze meanwhile moves the places of the layers.
+            let version = segment.version().clone();
+            let Some(job) = self.merge_limits().next_job(&version, unsplittable) else { break };
             let outcome = match job {
-                StructuralJob::MergeDeltas(layers) => self.merge_layers(segment, layers, MergeScope::Deltas),
+                StructuralJob::MergeDeltas(layers) => {
+                    self.merge_layers(segment, &version, layers, MergeScope::Deltas)
+                }
                 StructuralJob::MergeMain => self.merge_all(segment, MergeScope::OverlappedMain),
                 StructuralJob::Split(parts) => match self.split_segment(segment, parts) {
                     Ok(true) => break,
@@ -218,20 +222,20 @@ impl Core {
     fn merge_all(&self, segment: &Arc<Segment>, scope: MergeScope) -> Result<()> {
         let version = segment.version().clone();
         let first = version.layers.iter().position(Layer::is_flushed).unwrap_or(version.layers.len());
-        self.merge_layers(segment, first..version.layers.len(), scope)
+        self.merge_layers(segment, &version, first..version.layers.len(), scope)
     }
 
-    /// Merges the layers at these places, and the main runs that `scope` adds.
+    /// Merges the layers at these places of `version`, and the main runs that `scope` adds.
     fn merge_layers(
         &self,
         segment: &Arc<Segment>,
+        version: &SegmentVersion,
         layers: std::ops::Range<usize>,
         scope: MergeScope,
     ) -> Result<()> {
-        let version = segment.version().clone();
         let Some(merged) = version.layers.get(layers) else { return Ok(()) };
         let deltas: Vec<Arc<RunRef>> = merged.iter().flat_map(|layer| &layer.runs).cloned().collect();
-        let main = scope.main_inputs(&version, &deltas);
+        let main = scope.main_inputs(version, &deltas);
         let inputs: Vec<Arc<RunRef>> = deltas.iter().chain(&main).cloned().collect();
         let total: u64 = inputs.iter().map(|run| run.stored_bytes).sum();
         let into_main = scope != MergeScope::Deltas;
@@ -245,7 +249,7 @@ impl Core {
             inputs: inputs.iter().map(|run| run.handle.uid).collect(),
             bottom: into_main,
             cut_bytes: if into_main { self.merge_limits().cut_bytes(total) } else { u64::MAX },
-            fences: if into_main { fences(&version, &inputs) } else { Vec::new() },
+            fences: if into_main { fences(version, &inputs) } else { Vec::new() },
         };
         let (visible, readers) = self.capture_readers();
         let outputs = self.write_runs(

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use hestiastore::config::Durability;
 use hestiastore::directory::{CrashPolicy, Directory, MemoryDirectory};
 use hestiastore::environment::Environment;
 use hestiastore::{Error, WriteBatch};
@@ -100,7 +101,7 @@ fn d3_a_split_keeps_everything_and_inherited_buffers_are_flushed_once() {
     index.wait_until_idle().unwrap();
     index.compact_and_wait().unwrap();
     let metrics = index.metrics_snapshot();
-    assert!(metrics.segments.splits > 1, "{metrics}");
+    assert!(metrics.segments.splits > 0, "{metrics}");
     assert_eq!(metrics.write_path.buffered_bytes, 0, "all room is given back, once");
     assert_eq!(index.len().unwrap(), operations);
     // No entry twice: every key was written once.
@@ -185,7 +186,7 @@ fn d7_a_foreign_run_goes_to_quarantine_and_is_counted() {
 #[test]
 fn d7_obsolete_files_go_when_the_last_reader_lets_go() {
     let directory = MemoryDirectory::new();
-    let index = quiet(&directory).cache(|c| c.chunk_bytes(0)).create().unwrap();
+    let index = quiet(&directory).write_buffer(|w| w.delta_cache_bytes(0)).create().unwrap();
     let write = |byte: u8| {
         for n in 0..500 {
             index.put(n, vec![byte; 60]).unwrap();
@@ -260,6 +261,7 @@ fn f10_the_same_environment_gives_the_same_files() {
         let index = quiet(&directory)
             .environment(Environment::repeatable(7))
             .maintenance(|m| m.threads(1))
+            .log(|l| l.durability(Durability::Off))
             .create()
             .unwrap();
         for n in 0..100 {
@@ -272,8 +274,6 @@ fn f10_the_same_environment_gives_the_same_files() {
     let (first, second) = (make(), make());
     assert_eq!(first.keys().collect::<Vec<_>>(), second.keys().collect::<Vec<_>>());
     for (name, bytes) in &first {
-        if name.starts_with("run-") {
-            assert!(*bytes == second[name], "{name}");
-        }
+        assert!(*bytes == second[name], "{name}");
     }
 }
