@@ -78,7 +78,7 @@ impl Core {
             let version: Arc<_> = segment.version().clone();
             for run in version.runs() {
                 if verified.insert(run.handle.uid) {
-                    self.check_run(segment, run, &mut report);
+                    self.check_run(segment, run, &mut report)?;
                 }
             }
         }
@@ -87,11 +87,16 @@ impl Core {
         Ok(report)
     }
 
-    fn check_run(&self, segment: &Segment, run: &RunRef, report: &mut CheckReport) {
+    fn check_run(&self, segment: &Segment, run: &RunRef, report: &mut CheckReport) -> Result<()> {
         let name = run_file_name(run.handle.uid);
         let loaded = match self.registry.load(segment, &run.handle) {
             Ok(loaded) => loaded,
-            Err(problem) => return report.problems.push(problem),
+            // That the index ended meanwhile is no problem of the run.
+            Err(ended @ (Error::Closed | Error::Failed { .. })) => return Err(ended),
+            Err(problem) => {
+                report.problems.push(problem);
+                return Ok(());
+            }
         };
         report.problems.extend(loaded.verify());
         let properties = loaded.properties();
@@ -105,6 +110,7 @@ impl Core {
                 format!("the manifest records length and keys {recorded:02x?}, the file holds {found:02x?}");
             report.problems.push(Error::corruption(name, 0, detail));
         }
+        Ok(())
     }
 
     /// Replays the listed logs into nothing. Writers and the log's upkeep go on meanwhile and can make a

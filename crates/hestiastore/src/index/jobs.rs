@@ -46,11 +46,11 @@ impl Core {
         self.flush_in_slot(segment)
     }
 
-    /// The same, unless a flush is under way.
-    pub(crate) fn try_flush_segment(&self, segment: &Arc<Segment>) -> Result<()> {
+    /// The same, unless another job holds the slot; then `false`.
+    pub(crate) fn try_flush_segment(&self, segment: &Arc<Segment>) -> Result<bool> {
         match segment.flush_slot.try_take() {
-            Some(_slot) => self.flush_in_slot(segment),
-            None => Ok(()),
+            Some(_slot) => self.flush_in_slot(segment).map(|()| true),
+            None => Ok(false),
         }
     }
 

@@ -227,7 +227,14 @@ impl Core {
             }
             Job::Stop => Ok(()),
         };
-        if outcome.is_ok() && !self.graveyard.is_empty() {
+        if outcome.is_err() {
+            return;
+        }
+        // Another thread may have looked for a buffer to flush while this job held its slot.
+        if !matches!(job, Job::FlushFullest) && self.must_flush_active() {
+            self.scheduler.signal_pressure();
+        }
+        if !self.graveyard.is_empty() {
             self.unlink_obsolete_files();
         }
     }
@@ -262,10 +269,8 @@ impl Core {
             let open = route.segments().iter().filter(|segment| !self.is_crowded(segment));
             let fullest = open.max_by_key(|segment| segment.version().active.charged_bytes());
             let Some(fullest) = fullest.filter(|segment| !segment.version().active.is_empty()) else { break };
-            let before = self.active_bytes();
-            self.try_flush_segment(fullest)?;
-            if self.active_bytes() >= before {
-                // Another thread is flushing this one; it will look again when it is done.
+            if !self.try_flush_segment(fullest)? {
+                // Another job holds this one's slot; its thread looks again when it is done.
                 break;
             }
         }

@@ -1,0 +1,186 @@
+//! L: the log, and what a crash leaves.
+
+use std::sync::Arc;
+
+use hestiastore::config::Durability;
+use hestiastore::directory::{CrashPolicy, Directory, MemoryDirectory};
+use hestiastore::{Error, WriteBatch};
+
+use crate::support::{Index, Watched, all, count_of, quiet, spread};
+
+fn batch_of(key: u64, durability: Durability) -> WriteBatch<u64, Vec<u8>> {
+    let mut batch = WriteBatch::new();
+    batch.put(key, b"batch").unwrap();
+    batch.durability(durability);
+    batch
+}
+
+#[test]
+fn l1_a_batch_may_only_strengthen() {
+    // Without a log nothing stronger can be given, and nothing is written.
+    let off = quiet(&MemoryDirectory::new()).log(|l| l.durability(Durability::Off)).create().unwrap();
+    for asked in [Durability::Buffered, Durability::GroupSync, Durability::Sync] {
+        assert!(matches!(off.write(batch_of(1, asked)), Err(Error::InvalidConfig { .. })));
+    }
+    off.write(batch_of(2, Durability::Off)).unwrap();
+    assert_eq!(all(&off), [(2, b"batch".to_vec())]);
+    // A weaker wish changes nothing.
+    let directory = MemoryDirectory::new();
+    let index = quiet(&directory).log(|l| l.durability(Durability::Sync)).create().unwrap();
+    index.write(batch_of(1, Durability::Off)).unwrap();
+    index.write(batch_of(2, Durability::Buffered)).unwrap();
+    let after = quiet(&directory.crash(CrashPolicy::LoseAll, 1)).open().unwrap();
+    assert_eq!(after.len().unwrap(), 2);
+}
+
+#[test]
+fn l1_a_synced_batch_makes_everything_before_it_durable() {
+    for asked in [Durability::Sync, Durability::GroupSync] {
+        let directory = MemoryDirectory::new();
+        let index = quiet(&directory).create().unwrap();
+        for n in 0..500 {
+            index.put(n, vec![1; 100]).unwrap();
+        }
+        let lost = quiet(&directory.crash(CrashPolicy::LoseAll, 1)).open().unwrap();
+        assert!(lost.len().unwrap() < 500, "nothing was synced yet");
+        index.write(batch_of(1_000, asked)).unwrap();
+        index.put(2_000, b"after").unwrap();
+        let after = quiet(&directory.crash(CrashPolicy::LoseAll, 1)).open().unwrap();
+        assert_eq!((after.len().unwrap(), after.get(2_000).unwrap()), (501, None));
+    }
+}
+
+#[test]
+fn l1_buffered_survives_the_death_of_the_process() {
+    let directory = MemoryDirectory::new();
+    let index = quiet(&directory).create().unwrap();
+    for n in 0..1_000 {
+        index.put(n, vec![1; 100]).unwrap();
+        if n % 111 == 0 {
+            let after = quiet(&directory.kill()).open().unwrap();
+            assert_eq!(after.len().unwrap(), n + 1);
+        }
+    }
+}
+
+#[test]
+fn l1_off_keeps_what_was_flushed() {
+    let directory = MemoryDirectory::new();
+    let index = quiet(&directory).log(|l| l.durability(Durability::Off)).create().unwrap();
+    for n in 0..100 {
+        index.put(n, b"flushed").unwrap();
+    }
+    index.flush_and_wait().unwrap();
+    index.put(1_000, b"not flushed").unwrap();
+    let after = quiet(&directory.crash(CrashPolicy::LoseAll, 1)).open().unwrap();
+    assert_eq!(after.len().unwrap(), 100);
+    assert_eq!(count_of(&directory, "log-"), 0);
+    index.close().unwrap();
+    assert_eq!(quiet(&directory).open().unwrap().len().unwrap(), 101);
+}
+
+#[test]
+fn l5_a_cold_segment_does_not_pin_the_log_forever() {
+    let directory = MemoryDirectory::new();
+    let index = Index::builder_in(Arc::new(directory.clone()))
+        .write_buffer(|w| w.budget_bytes(2 << 20))
+        .segment(|s| s.target_bytes(64 << 10))
+        .chunk(|c| c.filters(["magic-number", "crc32"].into()))
+        .log(|l| l.first_file_bytes(64 << 10).max_file_bytes(256 << 10).limit_bytes(Some(6 << 20)))
+        .create()
+        .unwrap();
+    for n in 0..3_000 {
+        index.put(spread(n), vec![1; 100]).unwrap();
+    }
+    index.compact_and_wait().unwrap();
+    index.wait_until_idle().unwrap();
+    assert!(index.metrics_snapshot().segments.count > 1);
+    // The first segment gets one write, the last all others.
+    index.put(0, b"cold").unwrap();
+    for round in 0..60_000u64 {
+        index.put(u64::MAX - round % 2_000, vec![2; 500]).unwrap();
+        if round % 1_000 == 0 {
+            let log = index.metrics_snapshot().log;
+            assert!(log.bytes <= (6 << 20) + 4 * (256 << 10), "{} bytes in {} files", log.bytes, log.files);
+        }
+    }
+    assert_eq!(index.get(0).unwrap().as_deref(), Some(&b"cold"[..]));
+}
+
+#[test]
+fn l6_logs_are_recycled_under_a_new_identity() {
+    let memory = MemoryDirectory::new();
+    let directory = Watched::new(&memory);
+    let index = Index::builder_in(Arc::new(directory.clone()))
+        .write_buffer(|w| w.budget_bytes(64 << 10))
+        .log(|l| l.first_file_bytes(16 << 10).max_file_bytes(16 << 10))
+        .create()
+        .unwrap();
+    for n in 0..10_000 {
+        index.put(spread(n), vec![7; 100]).unwrap();
+    }
+    let from_log = |(from, to): &&(String, String)| from.starts_with("log-") && to.starts_with("log-");
+    let recycled = directory.renamed.lock().unwrap().iter().filter(from_log).count();
+    assert!(recycled > 3, "{:?}", directory.renamed.lock().unwrap());
+    // Old records in a recycled file are none: a crash now gives exactly what was written.
+    let expected = all(&index);
+    let after = Index::builder_in(Arc::new(memory.kill())).open().unwrap();
+    assert!(all(&after) == expected);
+    for seed in 0..20 {
+        let after = memory.crash(CrashPolicy::RandomSectors, seed);
+        match Index::builder_in(Arc::new(after)).open() {
+            Ok(index) => assert!(all(&index).iter().all(|entry| entry.1 == vec![7; 100])),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+#[test]
+fn l8_a_thousand_opens_make_neither_a_thousand_runs_nor_logs() {
+    let directory = MemoryDirectory::new();
+    quiet(&directory).create().unwrap().close().unwrap();
+    for n in 0..1_000 {
+        let index = quiet(&directory).open().unwrap();
+        index.put(n, b"one line").unwrap();
+        index.close().unwrap();
+        assert!(count_of(&directory, "log-") <= 5, "{:?}", directory.list());
+    }
+    assert!(count_of(&directory, "run-") <= 1, "{:?}", directory.list());
+    assert!(directory.list().unwrap().len() <= 7, "{:?}", directory.list());
+    assert_eq!(quiet(&directory).open().unwrap().len().unwrap(), 1_000);
+}
+
+#[test]
+fn l8_a_clean_close_leaves_a_little_in_the_log_and_is_clean_also_after_a_power_cut() {
+    let directory = MemoryDirectory::new();
+    let index = quiet(&directory).create().unwrap();
+    index.put(1, b"little").unwrap();
+    index.close().unwrap();
+    assert_eq!((count_of(&directory, "run-"), count_of(&directory, "log-") > 0), (0, true));
+    let after = directory.crash(CrashPolicy::LoseAll, 3);
+    assert_eq!(quiet(&after).open().unwrap().len().unwrap(), 1);
+}
+
+#[test]
+fn d8_a_full_disk_is_told_and_passes() {
+    let directory = MemoryDirectory::new();
+    let index = quiet(&directory).create().unwrap();
+    for n in 0..100 {
+        index.put(n, vec![1; 100]).unwrap();
+    }
+    let used: usize = crate::support::bytes_of(&directory).values().map(Vec::len).sum();
+    directory.set_capacity_bytes(Some(used as u64 + 10_000));
+    let mut acknowledged = 100;
+    let refused = loop {
+        match index.put(acknowledged, vec![1; 100]) {
+            Ok(()) => acknowledged += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(refused, Error::WritesRefused { .. } | Error::Io { .. }), "{refused:?}");
+    assert_eq!(index.len().unwrap(), acknowledged, "reads go on");
+    directory.set_capacity_bytes(None);
+    index.put(acknowledged, vec![1; 100]).unwrap();
+    index.close().unwrap();
+    assert_eq!(quiet(&directory).open().unwrap().len().unwrap(), acknowledged + 1);
+}

@@ -1,0 +1,279 @@
+//! D and F: runs, the manifest, what is on disk.
+
+use std::sync::Arc;
+
+use hestiastore::config::Durability;
+use hestiastore::directory::{CrashPolicy, Directory, MemoryDirectory};
+use hestiastore::environment::Environment;
+use hestiastore::{Error, WriteBatch};
+
+use crate::support::{Index, all, bytes_of, count_of, quiet, splitting, spread};
+
+#[test]
+fn d2_the_newest_rank_wins_whatever_the_order_of_flushes() {
+    let directory = MemoryDirectory::new();
+    let index = quiet(&directory).create().unwrap();
+    for version in 0..6u8 {
+        for key in 0..20u64 {
+            // Every key has another newest version, and some end deleted.
+            if key % 6 >= u64::from(version) {
+                index.put(key, [version]).unwrap();
+            }
+        }
+        if version == 3 {
+            index.delete(5).unwrap();
+            index.delete(11).unwrap();
+        }
+        index.flush_and_wait().unwrap();
+    }
+    index.delete(17).unwrap();
+    let expected: Vec<(u64, Vec<u8>)> =
+        (0..20u64).filter(|key| *key != 17).map(|key| (key, vec![(key % 6) as u8])).collect();
+    assert!(count_of(&directory, "run-") > 4);
+    let same = |index: &Index| {
+        assert_eq!(all(index), expected);
+        for (key, value) in &expected {
+            assert_eq!(index.get(key).unwrap().as_ref(), Some(value));
+        }
+    };
+    same(&index);
+    index.close().unwrap();
+    let index = quiet(&directory).open().unwrap();
+    same(&index);
+    index.compact_and_wait().unwrap();
+    same(&index);
+    assert_eq!(count_of(&directory, "run-"), 1);
+}
+
+#[test]
+fn d2_flushes_between_main_runs_and_a_merge_around_one_keep_everything_in_reach() {
+    let directory = MemoryDirectory::new();
+    let big = |byte: u8| vec![byte; 400];
+    let index = quiet(&directory)
+        .chunk(|c| c.filters(["magic-number", "crc32"].into()))
+        .segment(|s| s.target_bytes(1 << 20).main_merge_percent(10))
+        .create()
+        .unwrap();
+    // Three main runs beside each other: each flush meets nothing older.
+    for block in [0u64, 2_000, 1_000] {
+        for n in 0..if block == 1_000 { 400 } else { 20 } {
+            index.put(block + n, big(1)).unwrap();
+        }
+        index.flush_and_wait().unwrap();
+    }
+    assert_eq!(index.metrics_snapshot().segments.main_runs, 3);
+    // Two deltas, over the first and the last: too little to merge each, enough together.
+    for block in [0u64, 2_000] {
+        for n in 0..20 {
+            index.put(block + n, big(2)).unwrap();
+        }
+        index.flush_and_wait().unwrap();
+    }
+    assert_eq!(index.metrics_snapshot().segments.delta_runs, 2);
+    index.close().unwrap();
+    let index =
+        Index::builder_in(Arc::new(directory.clone())).maintenance(|m| m.automatic(true)).open().unwrap();
+    index.put(5_000, big(3)).unwrap();
+    index.flush_and_wait().unwrap();
+    index.wait_until_idle().unwrap();
+    let metrics = index.metrics_snapshot();
+    assert_eq!((metrics.segments.delta_runs, metrics.segments.main_merges), (0, 1), "{metrics}");
+    assert_eq!(index.len().unwrap(), 441);
+    for (key, value) in all(&index) {
+        assert_eq!(index.get(key).unwrap(), Some(value), "{key}");
+    }
+    assert!(index.check().unwrap().is_clean());
+}
+
+#[test]
+fn d3_a_split_keeps_everything_and_inherited_buffers_are_flushed_once() {
+    let directory = MemoryDirectory::new();
+    let index = splitting(&directory).create().unwrap();
+    let mut operations = 0u64;
+    for round in 0..20u64 {
+        for n in 0..200 {
+            index.put(spread(round * 200 + n), vec![round as u8; 64]).unwrap();
+            operations += 1;
+        }
+        index.flush().unwrap();
+    }
+    index.flush_and_wait().unwrap();
+    index.wait_until_idle().unwrap();
+    index.compact_and_wait().unwrap();
+    let metrics = index.metrics_snapshot();
+    assert!(metrics.segments.splits > 0, "{metrics}");
+    assert_eq!(metrics.write_path.buffered_bytes, 0, "all room is given back, once");
+    assert_eq!(index.len().unwrap(), operations);
+    // No entry twice: every key was written once.
+    let report = index.check().unwrap();
+    assert!(report.is_clean(), "{report}");
+    assert_eq!(all(&index).len() as u64, operations);
+    index.close().unwrap();
+    assert_eq!(quiet(&directory).open().unwrap().len().unwrap(), operations);
+}
+
+/// Closed cleanly, killed, and cut off by a power cut in the middle of it.
+fn three_ends() -> Vec<MemoryDirectory> {
+    let directory = MemoryDirectory::new();
+    let index = quiet(&directory).create().unwrap();
+    for n in 0..200 {
+        index.put(n, vec![1; 50]).unwrap();
+    }
+    index.flush_and_wait().unwrap();
+    index.sync().unwrap();
+    for n in 200..300 {
+        index.put(n, vec![2; 50]).unwrap();
+    }
+    let killed = directory.kill();
+    let cut = directory.crash(CrashPolicy::RandomSectors, 5);
+    cut.write_all("run-00000000deadbeef.sst", b"half a run").unwrap();
+    cut.write_all("MANIFEST.tmp", b"half a manifest").unwrap();
+    index.close().unwrap();
+    vec![directory, killed, cut]
+}
+
+fn read_everything(index: &Index) -> usize {
+    let mut cursor = index.cursor().unwrap();
+    assert!(cursor.seek(100).unwrap());
+    assert!(cursor.prev().unwrap());
+    assert!(index.get(7).unwrap().is_some());
+    assert_eq!(index.range(5..9).unwrap().rev().count(), 4);
+    let _ = index.check().unwrap();
+    index.snapshot().unwrap().len().unwrap() as usize
+}
+
+#[test]
+fn d6_opening_and_reading_changes_nothing_on_disk() {
+    for directory in three_ends() {
+        let before = bytes_of(&directory);
+        for _ in 0..3 {
+            let operations = directory.operation_count();
+            let index = quiet(&directory).open().unwrap();
+            assert!(read_everything(&index) >= 200);
+            index.close().unwrap();
+            assert_eq!(directory.operation_count(), operations);
+            assert!(bytes_of(&directory) == before);
+        }
+    }
+}
+
+#[test]
+fn d6_the_first_write_tidies_and_a_clean_close_follows() {
+    for directory in three_ends() {
+        let index = quiet(&directory).open().unwrap();
+        let count = index.len().unwrap();
+        index.put(10_000, b"first").unwrap();
+        assert!(!directory.list().unwrap().iter().any(|name| name.ends_with(".tmp")));
+        assert!(directory.read_all("run-00000000deadbeef.sst").is_none());
+        index.close().unwrap();
+        let index = quiet(&directory).open().unwrap();
+        assert_eq!(index.len().unwrap(), count + 1);
+        assert!(index.check().unwrap().is_clean());
+    }
+}
+
+#[test]
+fn d7_a_foreign_run_goes_to_quarantine_and_is_counted() {
+    let directory = MemoryDirectory::new();
+    quiet(&directory).create().unwrap().close().unwrap();
+    directory.write_all("run-00000000deadbeef.sst", b"whose is this?").unwrap();
+    let index = quiet(&directory).open().unwrap();
+    index.put(1, b"first").unwrap();
+    assert_eq!(index.metrics_snapshot().io.quarantined_files, 1);
+    assert_eq!(directory.read_all("quarantine/run-00000000deadbeef.sst").unwrap(), b"whose is this?");
+}
+
+#[test]
+fn d7_obsolete_files_go_when_the_last_reader_lets_go() {
+    let directory = MemoryDirectory::new();
+    let index = quiet(&directory).write_buffer(|w| w.delta_cache_bytes(0)).create().unwrap();
+    let write = |byte: u8| {
+        for n in 0..500 {
+            index.put(n, vec![byte; 60]).unwrap();
+        }
+        index.flush_and_wait().unwrap();
+    };
+    write(1);
+    write(2);
+    let runs = || -> Vec<String> {
+        directory.list().unwrap().into_iter().filter(|name| name.starts_with("run-")).collect()
+    };
+    let old = runs();
+    let mut reader = index.iter().unwrap();
+    reader.next().unwrap().unwrap();
+    index.compact_and_wait().unwrap();
+    write(3);
+    index.wait_until_idle().unwrap();
+    assert!(old.iter().all(|name| runs().contains(name)), "a reader still needs them");
+    assert!(reader.map(Result::unwrap).all(|(_, value)| value == [2; 60]));
+    // The reader is gone; the next job takes the files away.
+    write(4);
+    index.compact_and_wait().unwrap();
+    index.wait_until_idle().unwrap();
+    assert!(!old.iter().any(|name| runs().contains(name)), "{old:?} in {:?}", runs());
+    index.close().unwrap();
+    let live = quiet(&directory).open().unwrap().metrics_snapshot().segments.runs;
+    assert_eq!(runs().len() as u64, live);
+}
+
+#[test]
+fn d9_read_only_writes_nothing_and_create_refuses() {
+    for directory in three_ends() {
+        let before = bytes_of(&directory);
+        let operations = directory.operation_count();
+        let one = quiet(&directory).open_read_only().unwrap();
+        let two = quiet(&directory).open_read_only().unwrap();
+        assert_eq!(read_everything(&one), read_everything(&two));
+        let refused =
+            |outcome: Result<(), Error>| assert!(matches!(outcome, Err(Error::ReadOnly)), "{outcome:?}");
+        let mut batch = WriteBatch::new();
+        batch.put(1, b"x").unwrap();
+        refused(one.put(1, b"x"));
+        refused(one.delete(1));
+        refused(one.write(batch));
+        refused(one.flush());
+        refused(one.flush_and_wait());
+        refused(one.compact());
+        refused(one.compact_and_wait());
+        refused(one.sync());
+        assert!(matches!(quiet(&directory).open(), Err(Error::Locked { .. })));
+        one.close().unwrap();
+        drop(two);
+        assert!(matches!(quiet(&directory).create(), Err(Error::AlreadyExists { .. })));
+        assert_eq!(directory.operation_count(), operations);
+        assert!(bytes_of(&directory) == before);
+    }
+    for leftover in ["run-0000000000000001.sst", "log-00000000000000000001.wal", "MANIFEST"] {
+        let directory = MemoryDirectory::new();
+        directory.write_all(leftover, b"anything").unwrap();
+        match quiet(&directory).create() {
+            Err(Error::AlreadyExists { found, .. }) => assert_eq!(found, leftover),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(directory.list().unwrap(), [leftover]);
+    }
+}
+
+#[test]
+fn f10_the_same_environment_gives_the_same_files() {
+    let make = || {
+        let directory = MemoryDirectory::new();
+        let index = quiet(&directory)
+            .environment(Environment::repeatable(7))
+            .maintenance(|m| m.threads(1))
+            .log(|l| l.durability(Durability::Off))
+            .create()
+            .unwrap();
+        for n in 0..100 {
+            index.put(n, vec![n as u8; 20]).unwrap();
+        }
+        index.flush_and_wait().unwrap();
+        index.close().unwrap();
+        bytes_of(&directory)
+    };
+    let (first, second) = (make(), make());
+    assert_eq!(first.keys().collect::<Vec<_>>(), second.keys().collect::<Vec<_>>());
+    for (name, bytes) in &first {
+        assert!(*bytes == second[name], "{name}");
+    }
+}

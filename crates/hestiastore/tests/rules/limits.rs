@@ -1,0 +1,64 @@
+//! M: memory and readers.
+
+use std::thread;
+
+use hestiastore::directory::MemoryDirectory;
+
+use crate::support::{all, quiet, splitting, spread};
+
+#[test]
+fn m1_a_few_loaded_segments_answer_for_many() {
+    let directory = MemoryDirectory::new();
+    let index = splitting(&directory).cache(|c| c.segments(Some(3)).chunk_bytes(0)).create().unwrap();
+    for n in 0..4_000 {
+        index.put(spread(n), vec![5; 64]).unwrap();
+    }
+    index.compact_and_wait().unwrap();
+    index.wait_until_idle().unwrap();
+    let segments = index.metrics_snapshot().segments.count;
+    assert!(segments > 4, "{segments}");
+    thread::scope(|scope| {
+        for start in 0..4 {
+            let index = &index;
+            scope.spawn(move || {
+                for n in (start..4_000).step_by(7) {
+                    assert_eq!(index.get(spread(n)).unwrap(), Some(vec![5; 64]));
+                }
+            });
+        }
+    });
+    assert_eq!(all(&index).len(), 4_000);
+    let cache = index.metrics_snapshot().cache;
+    assert!(cache.loaded_segments <= 4, "{} loaded", cache.loaded_segments);
+}
+
+#[test]
+fn m3_write_buffers_stay_within_their_budget() {
+    let directory = MemoryDirectory::new();
+    let index = quiet(&directory).write_buffer(|w| w.budget_bytes(128 << 10)).create().unwrap();
+    thread::scope(|scope| {
+        for owner in 0..3u64 {
+            let index = &index;
+            scope.spawn(move || {
+                for n in 0..2_000 {
+                    index.put(spread(n * 3 + owner), vec![1; 100]).unwrap();
+                    let path = index.metrics_snapshot().write_path;
+                    assert!(path.buffered_bytes <= path.budget_bytes, "{}", path.buffered_bytes);
+                }
+            });
+        }
+    });
+    assert_eq!(index.len().unwrap(), 6_000);
+    assert!(index.metrics_snapshot().write_path.flushes > 2);
+}
+
+#[test]
+fn m3_one_value_larger_than_the_budget_is_let_through_alone() {
+    let index = quiet(&MemoryDirectory::new()).write_buffer(|w| w.budget_bytes(64 << 10)).create().unwrap();
+    for n in 0..20u64 {
+        index.put(n, vec![n as u8; 300_000]).unwrap();
+        index.put(n + 100, b"small").unwrap();
+    }
+    assert_eq!(index.len().unwrap(), 40);
+    assert_eq!(index.get(19).unwrap(), Some(vec![19; 300_000]));
+}
