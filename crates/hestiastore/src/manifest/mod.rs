@@ -34,7 +34,7 @@ mod tests;
 pub(crate) use dump::dump_manifest;
 pub(crate) use edit::{Change, Edit};
 pub(crate) use file::ManifestFile;
-pub(crate) use read::{ReadManifest, confirm_torn_tail, read_manifest};
+pub(crate) use read::{ReadManifest, confirm_torn_tail, not_an_index, read_manifest};
 pub(crate) use state::{Closed, LogEnd, LogState, ManifestState, RunReference, SegmentState};
 pub(crate) use walk::{DamagedCopy, Tail};
 
