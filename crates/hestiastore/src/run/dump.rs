@@ -18,7 +18,7 @@ use crate::file_header::{FILE_HEADER_BYTES, FileHeader};
 const SHOWN_BYTES: usize = 64;
 
 /// Writes what the run in the file `name` holds, at most `limit` of its entries. What stands before damage
-/// is shown; blocks and chunks are checked as they are read.
+/// is shown; chunks are checked as they are read.
 pub(crate) fn dump_run(
     directory: &Arc<dyn Directory>,
     name: &str,
@@ -110,7 +110,7 @@ impl Output<'_> {
     }
 
     fn entries(&mut self, run: &Arc<Run>, limit: u64) -> Result<()> {
-        let mut cursor = run.cursor(CursorPurpose::Merge);
+        let mut cursor = run.cursor(CursorPurpose::Read);
         let mut left = limit;
         let mut on_entry = left > 0 && cursor.seek_to_first()?;
         while on_entry {
