@@ -23,6 +23,8 @@ pub(crate) struct FileHeader {
     pub(crate) file_uid: u64,
     /// What it means is up to the kind of file; a run's block size in bytes.
     pub(crate) parameter: u32,
+    /// The same; a log's base seq.
+    pub(crate) wide_parameter: u64,
 }
 
 impl FileHeader {
@@ -35,6 +37,7 @@ impl FileHeader {
         out[20..24].copy_from_slice(&self.parameter.to_be_bytes());
         out[24..40].copy_from_slice(&self.index_uuid.to_be_bytes());
         out[40..48].copy_from_slice(&self.file_uid.to_be_bytes());
+        out[48..56].copy_from_slice(&self.wide_parameter.to_be_bytes());
         let crc = crc32fast::hash(&out[..CRC_AT]);
         out[CRC_AT..].copy_from_slice(&crc.to_be_bytes());
         out
@@ -44,7 +47,7 @@ impl FileHeader {
     /// [`FileHeader::require`].
     pub(crate) fn decode(bytes: &[u8], expected_magic: [u8; 8], file: &str) -> Result<Self> {
         let short = |_| {
-            let detail = format!("a file header takes {FILE_HEADER_BYTES} bytes, found {}", bytes.len());
+            let detail = format!("expected a header of {FILE_HEADER_BYTES} bytes, found {}", bytes.len());
             Error::corruption(file, 0, detail)
         };
         let (body, crc) = bytes.split_at_checked(CRC_AT).ok_or(crate::bytes::Short).map_err(short)?;
@@ -52,7 +55,8 @@ impl FileHeader {
         let mut reader = Reader::new(body);
         let magic = reader.take(8).map_err(short)?;
         if magic != expected_magic {
-            let detail = format!("expected the magic {expected_magic:02x?}, found {magic:02x?}");
+            let (expected, found) = (expected_magic.escape_ascii(), magic.escape_ascii());
+            let detail = format!("expected the magic \"{expected}\", found \"{found}\"");
             return Err(Error::corruption(file, 0, detail));
         }
         let crc = crc32fast::hash(body);
@@ -68,8 +72,17 @@ impl FileHeader {
             let parameter = reader.u32()?;
             let index_uuid = u128::from(reader.u64()?) << 64 | u128::from(reader.u64()?);
             let file_uid = reader.u64()?;
-            let magic = expected_magic;
-            Ok(Self { magic, version, compatible, incompatible, index_uuid, file_uid, parameter })
+            let wide_parameter = reader.u64()?;
+            Ok(Self {
+                magic: expected_magic,
+                version,
+                compatible,
+                incompatible,
+                index_uuid,
+                file_uid,
+                parameter,
+                wide_parameter,
+            })
         };
         read().map_err(short)
     }
@@ -101,6 +114,7 @@ mod tests {
             index_uuid: 0x0011_2233_4455_6677_8899_aabb_ccdd_eeff,
             file_uid: 0x0123_4567_89ab_cdef,
             parameter: 4096,
+            wide_parameter: 0,
         }
     }
 

@@ -16,6 +16,7 @@ fn header() -> FileHeader {
         index_uuid: 1,
         file_uid: UID,
         parameter: 4096,
+        wide_parameter: 0,
     }
 }
 

@@ -19,6 +19,7 @@ fn writer(files: &MemoryFiles, pipeline: &FilterPipeline) -> ChunkWriter {
         index_uuid: 1,
         file_uid: UID,
         parameter: 4096,
+        wide_parameter: 0,
     };
     let file = files.create("f").unwrap();
     let blocks = BlockFileWriter::new(file, "f".into(), &header, 1024).unwrap();

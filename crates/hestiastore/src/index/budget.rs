@@ -23,8 +23,14 @@ pub(crate) struct WriteBudget {
 
 #[derive(Debug, Default)]
 struct Line {
-    waiting: VecDeque<u64>,
+    waiting: VecDeque<Waiting>,
     next_number: u64,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    number: u64,
+    bytes: u64,
 }
 
 /// The index stopped while somebody waited for room.
@@ -54,32 +60,53 @@ impl WriteBudget {
     /// Takes `bytes` if nobody waits and they are free.
     #[inline]
     pub(crate) fn try_take(&self, bytes: u64) -> bool {
-        !self.crowded.load(Ordering::Acquire) && self.take_if_free(bytes)
+        !self.crowded.load(Ordering::SeqCst) && self.take_if_free(bytes)
     }
 
     fn take_if_free(&self, bytes: u64) -> bool {
         let fits = |used: u64| (used == 0 || used + bytes <= self.limit_bytes).then_some(used + bytes);
-        self.used_bytes.fetch_update(Ordering::AcqRel, Ordering::Acquire, fits).is_ok()
+        self.used_bytes.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fits).is_ok()
     }
 
-    /// Waits in line for `bytes`. `on_wait` is called once before the first sleep, to ask for a flush.
-    pub(crate) fn take(&self, bytes: u64, on_wait: impl FnOnce()) -> Result<(), Stopped> {
-        on_wait();
+    /// The amount that the first in line waits for.
+    pub(crate) fn wanted_bytes(&self) -> Option<u64> {
+        if !self.crowded.load(Ordering::Acquire) {
+            return None;
+        }
+        self.line.lock().waiting.front().map(|first| first.bytes)
+    }
+
+    /// Waits in line for `bytes`. `on_wait` is called before each sleep at the front of the line, to ask
+    /// for flushes until what [`WriteBudget::wanted_bytes`] says fits.
+    ///
+    /// Gives up when `refused` says that no room will come for now; see [`WriteBudget::wake`].
+    pub(crate) fn take(
+        &self,
+        bytes: u64,
+        on_wait: impl Fn(),
+        refused: impl Fn() -> bool,
+    ) -> Result<(), Stopped> {
         let mut line = self.line.lock();
         let number = line.next_number;
         line.next_number += 1;
-        line.waiting.push_back(number);
+        line.waiting.push_back(Waiting { number, bytes });
         self.crowded.store(true, Ordering::SeqCst);
         let taken = loop {
             if self.stopped.load(Ordering::Acquire) {
                 break Err(Stopped);
             }
-            if line.waiting.front() == Some(&number) && self.take_if_free(bytes) {
-                break Ok(());
+            if line.waiting.front().is_some_and(|first| first.number == number) {
+                if self.take_if_free(bytes) {
+                    break Ok(());
+                }
+                on_wait();
+            }
+            if refused() {
+                break Err(Stopped);
             }
             self.moved.wait(&mut line);
         };
-        line.waiting.retain(|waiting| *waiting != number);
+        line.waiting.retain(|waiting| waiting.number != number);
         self.crowded.store(!line.waiting.is_empty(), Ordering::SeqCst);
         drop(line);
         self.moved.notify_all();
@@ -93,11 +120,17 @@ impl WriteBudget {
 
     /// Gives `bytes` back.
     pub(crate) fn release(&self, bytes: u64) {
-        self.used_bytes.fetch_sub(bytes, Ordering::AcqRel);
+        self.used_bytes.fetch_sub(bytes, Ordering::SeqCst);
         if self.crowded.load(Ordering::SeqCst) {
             drop(self.line.lock());
             self.moved.notify_all();
         }
+    }
+
+    /// Lets everyone who waits look again.
+    pub(crate) fn wake(&self) {
+        drop(self.line.lock());
+        self.moved.notify_all();
     }
 
     /// Wakes everyone with an error, now and later.
@@ -129,7 +162,7 @@ mod tests {
         let order = Mutex::new(Vec::new());
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                budget.take(80, || ()).unwrap();
+                budget.take(80, || (), || false).unwrap();
                 order.lock().push(80);
                 budget.release(80);
             });
@@ -139,7 +172,7 @@ mod tests {
             // Ten bytes are free, and would be enough for this one.
             assert!(!budget.try_take(5));
             scope.spawn(|| {
-                budget.take(30, || ()).unwrap();
+                budget.take(30, || (), || false).unwrap();
                 order.lock().push(30);
             });
             while budget.line.lock().waiting.len() < 2 {
@@ -155,7 +188,7 @@ mod tests {
         let budget = WriteBudget::new(10);
         assert!(budget.try_take(10));
         std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| budget.take(1, || ()));
+            let waiting = scope.spawn(|| budget.take(1, || (), || false));
             budget.stop();
             assert!(waiting.join().unwrap().is_err());
         });

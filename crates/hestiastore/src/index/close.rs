@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::core::Core;
 use super::health::IndexState;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::manifest::{Change, Closed};
 use crate::registry::RegistryState;
 
@@ -22,6 +22,9 @@ impl Core {
         }
         self.health.advance(IndexState::Closing);
         self.section.lock().accepting = false;
+        // A first write and a new log that are under way end first; further ones are refused from now on.
+        drop(self.first_write.lock());
+        self.logs.wait_prepared();
         let outcome = self.finish_writing();
         self.scheduler.stop();
         self.logs.stop();
@@ -48,38 +51,54 @@ impl Core {
         self.logs.stop();
         self.threads.lock().join();
         if !self.has_log() || self.unflushed_bytes() > LEFT_IN_LOG_BYTES {
-            for segment in self.route.load_full().segments() {
-                self.flush_segment(segment)?;
-                // A buffer frozen earlier may have come before the active one.
-                self.flush_segment(segment)?;
+            match self.flush_everything() {
+                // What does not fit on the disk stays in the log (PROTOCOL D8).
+                Err(Error::WritesRefused { .. }) if self.has_log() => {}
+                outcome => outcome?,
             }
         }
         self.sync_through(last_seq, Duration::ZERO)
+    }
+
+    fn flush_everything(&self) -> Result<()> {
+        for segment in self.route.load_full().segments() {
+            while segment.version().least_unflushed_seq() != u64::MAX {
+                self.flush_segment(segment)?;
+            }
+        }
+        Ok(())
     }
 
     fn unflushed_bytes(&self) -> u64 {
         self.budget.used_bytes()
     }
 
+    /// The last edit. Logs that hold nothing unflushed go before it, with their files.
     fn write_close_edit(&self) -> Result<()> {
         if !self.opened_for_writing.load(Ordering::Acquire) {
             return Ok(());
         }
+        // What is loaded stays; nothing is loaded or evicted any more.
+        self.registry.set_state(RegistryState::Freeze);
+        let end = if self.unflushed_bytes() == 0 {
+            self.drop_all_logs()?;
+            None
+        } else {
+            let end = self.end_log()?;
+            // The last SYNC mark came after the sync that it tells of; CLOSE names an end that is on disk.
+            if let Some((log, _)) = &end {
+                log.sync().map_err(|error| self.fail(&error))?;
+            }
+            end
+        };
         self.unlink_obsolete_files();
         let last_seq = self.section.lock().last_seq();
-        let mut changes = Vec::new();
-        let all_flushed = self.unflushed_bytes() == 0;
-        if all_flushed {
-            changes.extend(self.drop_all_logs()?);
-        }
-        let end = if all_flushed { None } else { self.log_end() };
-        changes.push(Change::LastSeq(last_seq));
-        changes.push(Change::ClockMark(self.environment.clock.wall_micros()));
-        changes.push(Change::Close(Closed {
+        let closed = Closed {
             log_number: end.as_ref().map_or(0, |(log, _)| log.number),
             end_offset: end.map_or(0, |(_, offset)| offset),
             last_seq,
-        }));
-        self.commit_edit(changes).map(|_| ())
+        };
+        let clock_mark = Change::ClockMark(self.environment.clock.wall_micros());
+        self.commit_edit(vec![Change::LastSeq(last_seq), clock_mark, Change::Close(closed)]).map(|_| ())
     }
 }

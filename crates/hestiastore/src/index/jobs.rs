@@ -10,7 +10,7 @@ use super::health::IndexState;
 use super::log_upkeep::is_full;
 use crate::error::{Error, Result};
 use crate::manifest::{Change, RunReference};
-use crate::run::{RunIdentity, RunSummary};
+use crate::run::{RunIdentity, RunSummary, run_file_name};
 use crate::segment::write_buffer::WriteBuffer;
 use crate::segment::{
     FlushInput, Layer, LoadRuns, MergePlan, MergedRun, Retention, RunHandle, RunRef, Segment, SegmentVersion,
@@ -19,9 +19,6 @@ use crate::segment::{
 
 /// A run that cannot be written is tried again under a new name so often (PROTOCOL D8).
 const RUN_ATTEMPTS: u32 = 3;
-
-/// A segment with so many fan-ins of deltas takes no further flush before a merge.
-pub(super) const CROWDED_FAN_INS: usize = 8;
 
 impl Core {
     /// Freezes the active buffer, if it holds anything (PROTOCOL C3).
@@ -70,25 +67,30 @@ impl Core {
     }
 
     fn flush_layer(&self, segment: &Arc<Segment>, layer: &Layer) -> Result<()> {
-        let (rank, cut, runs) = self.write_buffer_out(segment, layer)?;
+        // A merge into main under way would not know of a run that joins meanwhile.
+        let alone = segment.structural_slot.try_take();
+        let (rank, cut, runs) = self.write_buffer_out(segment, layer, alone.is_some())?;
+        let _alone = alone.filter(|_| rank == crate::segment::MAIN_RANK);
         self.sync_through(cut, std::time::Duration::ZERO)?;
         self.sync_directory()?;
-        self.install_flush(segment, layer, rank, cut, runs)?;
+        self.install_flush(segment, layer, rank, cut, &runs).inspect_err(|_| self.discard(&runs))?;
         add(&self.counters.flushes, 1);
         Ok(())
     }
 
-    /// Writes a frozen layer's entries into runs; their rank, the cut, and the runs.
+    /// Writes a frozen layer's entries into runs; their rank, the cut, and the runs. They may join the
+    /// main runs if no structural job can come between.
     pub(super) fn write_buffer_out(
         &self,
         segment: &Segment,
         layer: &Layer,
+        may_join_main: bool,
     ) -> Result<(u64, u64, Vec<MergedRun>)> {
         let Some(buffer) = &layer.buffer else { return Ok((layer.rank, 0, Vec::new())) };
         let cut = buffer.cut().unwrap_or(0);
         self.publisher.wait_visible(cut).map_err(|_| self.health.refusal())?;
         let input = FlushInput::new(segment, buffer, self.config.maintenance.threads as usize);
-        let into_main = joins_main(&segment.version(), &input);
+        let into_main = may_join_main && joins_main(&segment.version(), &input);
         let rank = if into_main { crate::segment::MAIN_RANK } else { layer.rank };
         let (visible, readers) = self.capture_readers();
         let plan = PlanParts {
@@ -97,6 +99,7 @@ impl Core {
             inputs: Vec::new(),
             bottom: into_main,
             cut_bytes: if into_main { self.merge_limits().target_bytes } else { u64::MAX },
+            fences: Vec::new(),
         };
         let runs = self.write_runs(
             segment,
@@ -114,12 +117,12 @@ impl Core {
         layer: &Layer,
         rank: u64,
         cut: u64,
-        runs: Vec<MergedRun>,
+        runs: &[MergedRun],
     ) -> Result<()> {
         let Some(buffer) = &layer.buffer else { return Ok(()) };
         let installing = segment.installing.lock();
         let mut next = segment.version().as_ref().clone();
-        let references = self.references(&runs, rank);
+        let references = self.references(runs, rank);
         next.flushed_seq = next.flushed_seq.max(cut);
         let mut changes = vec![put_segment(segment, &next)];
         changes.extend(references.iter().map(|run| add_run(segment.id, run)));
@@ -137,7 +140,7 @@ impl Core {
         let before = segment.publish(Arc::new(next));
         drop(installing);
         drop(before);
-        self.count_runs(&runs);
+        self.count_runs(runs);
         add(&self.counters.flushed_bytes, runs.iter().map(|run| run.summary.file_bytes).sum());
         self.release_buffer(buffer);
         if keep {
@@ -164,10 +167,14 @@ impl Core {
                 break;
             }
             let unsplittable = segment.unsplittable_bytes.load(Ordering::Acquire);
-            let Some(job) = self.merge_limits().next_job(&segment.version(), unsplittable) else { break };
+            // Places in the version mean something in this version only.
+            let version = segment.version().clone();
+            let Some(job) = self.merge_limits().next_job(&version, unsplittable) else { break };
             let outcome = match job {
-                StructuralJob::MergeDeltas(layers) => self.merge_layers(segment, layers, MergeScope::Deltas),
-                StructuralJob::MergeMain => self.merge_all(segment, MergeScope::OverlappedMain),
+                StructuralJob::MergeDeltas(layers) => {
+                    self.merge_layers(segment, &version, layers, MergeScope::Deltas)
+                }
+                StructuralJob::MergeMain => self.merge_all(segment, &version, MergeScope::OverlappedMain),
                 StructuralJob::Split(parts) => match self.split_segment(segment, parts) {
                     Ok(true) => break,
                     Ok(false) => return self.stop_splitting(segment),
@@ -182,10 +189,11 @@ impl Core {
     /// Merges everything of the segment into new main runs, if that changes anything, and splits it.
     pub(crate) fn compact_segment(&self, segment: &Arc<Segment>) -> Result<()> {
         let slot = segment.structural_slot.take();
-        if segment.is_retired() || !segment.version().can_compact() {
+        let version = segment.version().clone();
+        if segment.is_retired() || !version.can_compact() {
             return Ok(());
         }
-        let outcome = self.merge_all(segment, MergeScope::WholeMain);
+        let outcome = self.merge_all(segment, &version, MergeScope::WholeMain);
         self.note_damage(segment, outcome)?;
         drop(slot);
         self.tend_segment(segment)
@@ -209,23 +217,23 @@ impl Core {
         Ok(())
     }
 
-    fn merge_all(&self, segment: &Arc<Segment>, scope: MergeScope) -> Result<()> {
-        let version = segment.version().clone();
+    fn merge_all(&self, segment: &Arc<Segment>, version: &SegmentVersion, scope: MergeScope) -> Result<()> {
         let first = version.layers.iter().position(Layer::is_flushed).unwrap_or(version.layers.len());
-        self.merge_layers(segment, first..version.layers.len(), scope)
+        self.merge_layers(segment, version, first..version.layers.len(), scope)
     }
 
-    /// Merges the layers at these places, and the main runs that `scope` adds.
+    /// Merges the layers at these places of `version`, all of them flushed, and the main runs that
+    /// `scope` adds. The caller holds the structural slot, so the layers are still there at the end.
     fn merge_layers(
         &self,
         segment: &Arc<Segment>,
+        version: &SegmentVersion,
         layers: std::ops::Range<usize>,
         scope: MergeScope,
     ) -> Result<()> {
-        let version = segment.version().clone();
         let Some(merged) = version.layers.get(layers) else { return Ok(()) };
         let deltas: Vec<Arc<RunRef>> = merged.iter().flat_map(|layer| &layer.runs).cloned().collect();
-        let main = scope.main_inputs(&version, &deltas);
+        let main = scope.main_inputs(version, &deltas);
         let inputs: Vec<Arc<RunRef>> = deltas.iter().chain(&main).cloned().collect();
         let total: u64 = inputs.iter().map(|run| run.stored_bytes).sum();
         let into_main = scope != MergeScope::Deltas;
@@ -239,6 +247,7 @@ impl Core {
             inputs: inputs.iter().map(|run| run.handle.uid).collect(),
             bottom: into_main,
             cut_bytes: if into_main { self.merge_limits().cut_bytes(total) } else { u64::MAX },
+            fences: if into_main { fences(version, &inputs) } else { Vec::new() },
         };
         let (visible, readers) = self.capture_readers();
         let outputs = self.write_runs(
@@ -249,7 +258,8 @@ impl Core {
         )?;
         self.sync_directory()?;
         let ranks: Vec<u64> = merged.iter().map(|layer| layer.rank).collect();
-        self.install_merge(segment, &ranks, &inputs, plan.rank, &outputs)?;
+        self.install_merge(segment, &ranks, &inputs, plan.rank, &outputs)
+            .inspect_err(|_| self.discard(&outputs))?;
         add(if into_main { &self.counters.main_merges } else { &self.counters.delta_merges }, 1);
         Ok(())
     }
@@ -288,6 +298,18 @@ impl Core {
         Ok(())
     }
 
+    /// Removes runs that no edit came to name. After a failed edit it is not known whether one did: then
+    /// they stay, and the next open decides.
+    fn discard(&self, runs: &[MergedRun]) {
+        if self.health.has_failed() {
+            return;
+        }
+        for run in runs {
+            self.graveyard.push(run_file_name(run.summary.properties.identity.uid));
+        }
+        self.unlink_obsolete_files();
+    }
+
     /// Writes a job's runs, again under new names if the disk refuses (PROTOCOL D8).
     fn write_runs(
         &self,
@@ -307,14 +329,19 @@ impl Core {
             covered_seqs: parts.covered_seqs,
             cancelled: &cancelled,
             bottom: parts.bottom,
+            fences: parts.fences.clone(),
         };
         let mut attempts = 1;
         loop {
             match write(&plan, retention()) {
+                Err(error) if is_full(&error) => return Err(self.refuse_writes(&error)),
                 Err(error @ Error::Io { .. }) if attempts >= RUN_ATTEMPTS => return Err(self.fail(&error)),
-                Err(error @ Error::Io { .. }) if is_full(&error) && self.is_ending() => return Err(error),
                 Err(Error::Io { .. }) => attempts += 1,
-                outcome => return outcome,
+                Ok(runs) => {
+                    self.accept_writes();
+                    return Ok(runs);
+                }
+                Err(error) => return Err(error),
             }
         }
     }
@@ -354,10 +381,12 @@ impl Core {
         let RunSummary { properties, file_bytes } = &run.summary;
         let keys = (properties.first_key.clone().into(), properties.last_key.clone().into());
         let max_seq = properties.seqs.map_or(0, |(_, greatest)| greatest);
+        // No further than its keys: beside it there may be others of the same rank.
+        let after_last = [&*properties.last_key, &[0]].concat();
         RunRef {
             handle: RunHandle::new(properties.identity.uid, *file_bytes, max_seq, keys, &self.graveyard),
-            lower: run.lower.clone(),
-            upper: run.upper.clone(),
+            lower: properties.first_key.clone().into(),
+            upper: Some(after_last.into()),
             rank,
             stored_bytes: *file_bytes,
             entries: properties.entries,
@@ -384,6 +413,7 @@ struct PlanParts {
     inputs: Vec<u64>,
     bottom: bool,
     cut_bytes: u64,
+    fences: Vec<Box<[u8]>>,
 }
 
 /// Which main runs a merge of deltas takes along.
@@ -405,6 +435,12 @@ impl MergeScope {
             Self::WholeMain => version.main.clone(),
         }
     }
+}
+
+/// The first keys of the main runs that a merge of `inputs` leaves alone.
+fn fences(version: &SegmentVersion, inputs: &[Arc<RunRef>]) -> Vec<Box<[u8]>> {
+    let stays = |run: &&Arc<RunRef>| !inputs.iter().any(|input| Arc::ptr_eq(input, run));
+    version.main.iter().filter(stays).map(|run| run.first_key().into()).collect()
 }
 
 /// Whether a flush may join the main runs as it is: nothing older overlaps it (PROTOCOL D2).

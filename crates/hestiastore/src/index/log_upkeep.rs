@@ -32,6 +32,8 @@ pub(crate) struct LogKeeper {
     gate: SyncGate,
     /// Held by the one who makes a log ready.
     preparing: Mutex<()>,
+    /// Held by the one who raises the floor: it may only rise.
+    trimming: Mutex<()>,
     /// Number of the newest log there ever was.
     newest_number: AtomicU64,
     errand: Mutex<Errand>,
@@ -52,6 +54,7 @@ impl LogKeeper {
             spare: Mutex::default(),
             gate: SyncGate::new(0),
             preparing: Mutex::new(()),
+            trimming: Mutex::new(()),
             newest_number: AtomicU64::new(0),
             errand: Mutex::default(),
             called: Condvar::new(),
@@ -70,6 +73,11 @@ impl LogKeeper {
         self.gate.synced_seq()
     }
 
+    /// The index has failed: nobody is to wait for a sync.
+    pub(crate) fn fail(&self) {
+        self.gate.fail();
+    }
+
     /// Number of live files and their bytes.
     pub(crate) fn live_size(&self) -> (u64, u64) {
         let live = self.live.lock();
@@ -80,6 +88,11 @@ impl LogKeeper {
     pub(crate) fn want_next(&self) {
         self.errand.lock().want_next = true;
         self.called.notify_all();
+    }
+
+    /// Waits for a log that is being made ready.
+    pub(crate) fn wait_prepared(&self) {
+        drop(self.preparing.lock());
     }
 
     /// Ends the log thread.
@@ -108,6 +121,10 @@ pub(crate) fn run_log_thread(core: &Core) {
         if core.health.state() != IndexState::Ready {
             continue;
         }
+        if core.refused_writes.is_active() {
+            // There may be space again: a flush finds out.
+            core.scheduler.ask_for_room();
+        }
         // A failure is recorded where it happens; here is nobody to tell.
         let _ = core.log_round(errand.want_next);
     }
@@ -115,7 +132,7 @@ pub(crate) fn run_log_thread(core: &Core) {
 
 impl Core {
     fn log_round(&self, want_next: bool) -> Result<()> {
-        if want_next {
+        if want_next && self.has_log() {
             self.prepare_next_log(0)?;
             self.press_oldest_buffers();
         }
@@ -149,6 +166,7 @@ impl Core {
                 .cloned()
                 .collect()
         };
+        let start = self.environment.clock.monotonic_micros();
         for log in logs {
             // Sealed before the sync began, and all of it copied: nothing more will come.
             let complete = log.sealed_at().is_some_and(|last_seq| last_seq <= through);
@@ -157,7 +175,8 @@ impl Core {
                 log.sealed_and_synced.store(true, Ordering::Release);
             }
         }
-        add(&self.counters.log_syncs, 1);
+        let took_micros = self.environment.clock.monotonic_micros() - start;
+        self.counters.log_syncs.record(took_micros * 1_000);
         self.append_mark(through, false)?;
         Ok(through)
     }
@@ -165,10 +184,15 @@ impl Core {
     /// Appends a SYNC mark. Where the log has no room the mark is left out, unless `turn` asks to go
     /// on in the next log with it.
     fn append_mark(&self, synced_seq: u64, turn: bool) -> Result<()> {
-        let placed = {
+        let placed = loop {
             let mut section = self.section.lock();
             if !self.publisher.has_room(section.next_ticket) {
-                return Ok(());
+                drop(section);
+                if self.health.has_failed() {
+                    return Err(self.health.refusal());
+                }
+                std::thread::yield_now();
+                continue;
             }
             let room =
                 section.tail.as_ref().is_some_and(|tail| tail.fits(SYNC_RECORD_BYTES, section.next_seq, 0));
@@ -180,7 +204,7 @@ impl Core {
             } else if !room {
                 return Ok(());
             }
-            section.place(0, Some(SYNC_RECORD_BYTES))
+            break section.place(0, Some(SYNC_RECORD_BYTES));
         };
         let Some(placed) = placed else { return Ok(()) };
         let Some(place) = &placed.log else { return Ok(()) };
@@ -197,6 +221,10 @@ impl Core {
         let needed = record_bytes + LOG_HEADER_BYTES + BEGIN_RECORD_BYTES;
         let (ready, base_seq) = {
             let section = self.section.lock();
+            if !section.accepting {
+                drop(section);
+                return Err(self.health.refusal());
+            }
             (section.next_log.as_ref().map(|log| log.capacity_bytes), section.next_seq)
         };
         match ready {
@@ -214,9 +242,12 @@ impl Core {
             base_seq,
             capacity_bytes,
         };
-        let prepared = plan.prepare(&self.directory, recycled.as_deref())?;
+        let prepared = plan.prepare(&self.directory, recycled.as_deref());
+        let prepared =
+            prepared.map_err(|error| if is_full(&error) { self.refuse_writes(&error) } else { error })?;
         let listing = Change::AddLog { number: plan.number, uid: plan.uid };
-        let committed = self.commit_edit(vec![listing])?;
+        let committed = self.commit_edit(vec![listing]).inspect_err(|_| plan.abandon(&self.directory))?;
+        self.accept_writes();
         let log = prepared.listed(committed.edit_number);
         self.logs.live.lock().push_back(Arc::clone(&log));
         self.section.lock().next_log = Some(log);
@@ -243,7 +274,9 @@ impl Core {
         if !self.has_log() {
             return Ok(());
         }
-        // A log whose first commit is not visible may lack its BEGIN, and must not become the floor.
+        let _only_one = self.logs.trimming.lock();
+        // A log whose first commit is not on disk may lack its BEGIN, and must not become the floor.
+        let synced = self.logs.synced_seq();
         // In this order: visible, then the route map, then the buffers.
         let visible = self.publisher.visible();
         let route = self.route.load_full();
@@ -252,7 +285,7 @@ impl Core {
         let live = self.logs.live.lock();
         let obsolete = live
             .iter()
-            .take_while(|log| log.sealed_at().is_some_and(|last| last < floor_seq && last < visible))
+            .take_while(|log| log.sealed_at().is_some_and(|last| last < floor_seq && last < synced))
             .count();
         let Some(floor) = live.get(obsolete).filter(|_| obsolete > 0).map(|log| log.number) else {
             return Ok(());
@@ -310,22 +343,33 @@ impl Core {
         }
     }
 
-    /// Removes all logs at the end: everything in them is flushed. Their files go.
-    pub(crate) fn drop_all_logs(&self) -> Result<Vec<Change>> {
+    /// Gives up all logs at the end, and the spare files: everything in them is flushed.
+    pub(crate) fn drop_all_logs(&self) -> Result<()> {
         let mut section = self.section.lock();
-        section.tail = None;
-        section.next_log = None;
+        let (tail, next_log) = (section.tail.take(), section.next_log.take());
         drop(section);
+        drop((tail, next_log));
         let live = std::mem::take(&mut *self.logs.live.lock());
-        let Some(last) = live.back().map(|log| log.number) else { return Ok(Vec::new()) };
+        let Some(last) = live.back().map(|log| log.number) else { return Ok(()) };
         let names = live.iter().map(|log| Change::AddPendingDeletion { name: log.name().to_owned() });
-        Ok(std::iter::once(Change::LogFloor { number: last + 1 }).chain(names).collect())
+        let changes = std::iter::once(Change::LogFloor { number: last + 1 }).chain(names).collect();
+        self.commit_edit(changes)?;
+        let spare = std::mem::take(&mut *self.logs.spare.lock());
+        let spare = spare.into_iter().map(|(name, _)| name);
+        live.iter().map(|log| log.name().to_owned()).chain(spare).for_each(|name| self.graveyard.push(name));
+        Ok(())
     }
 
-    /// The log in use and its end, for a clean close.
-    pub(crate) fn log_end(&self) -> Option<(Arc<LogFile>, u64)> {
-        let section = self.section.lock();
-        section.tail.as_ref().map(|tail| (Arc::clone(&tail.log), tail.offset))
+    /// Ends the log for a clean close: nothing is placed in it any more, and all that was placed is
+    /// written. The log in use and its end.
+    pub(crate) fn end_log(&self) -> Result<Option<(Arc<LogFile>, u64)>> {
+        let (end, tickets) = {
+            let mut section = self.section.lock();
+            section.next_log = None;
+            (section.tail.take(), section.next_ticket)
+        };
+        self.publisher.wait_complete(tickets).map_err(|_| self.health.refusal())?;
+        Ok(end.map(|tail| (tail.log, tail.offset)))
     }
 }
 

@@ -26,6 +26,7 @@ mod measure;
 mod open;
 mod publish;
 mod read;
+mod refusal;
 mod scheduler;
 mod section;
 mod snapshot;
@@ -372,7 +373,7 @@ impl<K: KeyType, V: ValueType> SegmentIndex<K, V> {
     /// # Errors
     /// What went wrong; the directory is given up all the same. In the mode `Off`, what could not be
     /// flushed is lost.
-    pub fn close(self) -> Result<()> {
+    pub fn close(&self) -> Result<()> {
         self.core.close()
     }
 }

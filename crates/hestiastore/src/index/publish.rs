@@ -133,6 +133,18 @@ impl Publisher {
         waited
     }
 
+    /// Waits until all of the first `tickets` are complete. Only for the end: marks are not waited for
+    /// elsewhere, and take but a write each.
+    pub(crate) fn wait_complete(&self, tickets: u64) -> Result<(), Wedged> {
+        while self.head.0.load(Ordering::SeqCst) < tickets {
+            if self.failed.load(Ordering::SeqCst) {
+                return Err(Wedged);
+            }
+            std::thread::yield_now();
+        }
+        Ok(())
+    }
+
     /// Wakes everyone: a commit will never complete.
     pub(crate) fn fail(&self) {
         self.failed.store(true, Ordering::SeqCst);

@@ -9,12 +9,12 @@ use std::fmt;
 use std::ops::Range;
 
 use crate::bytes::Reader;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::file_header::{FILE_HEADER_BYTES, FileHeader};
 
 pub(super) const MAGIC: [u8; 8] = *b"HSTMAN\r\n";
 pub(super) const VERSION: u16 = 1;
-pub(super) const HEADER_BYTES: usize = 64;
-const HEADER_CRC_AT: usize = 60;
+pub(super) const HEADER_BYTES: usize = FILE_HEADER_BYTES;
 
 /// Length of a frame beside its payload.
 pub(super) const FRAME_BYTES: usize = 24;
@@ -42,55 +42,31 @@ pub(super) struct Header {
 }
 
 impl Header {
-    pub(super) fn encode(&self) -> [u8; HEADER_BYTES] {
-        let mut out = [0; HEADER_BYTES];
-        out[0..8].copy_from_slice(&MAGIC);
-        out[8..10].copy_from_slice(&VERSION.to_be_bytes());
-        out[12..16].copy_from_slice(&self.compatible.to_be_bytes());
-        out[16..20].copy_from_slice(&self.incompatible.to_be_bytes());
-        out[20..24].copy_from_slice(&self.base_bytes.to_be_bytes());
-        out[24..40].copy_from_slice(&self.index_uuid.to_be_bytes());
-        out[40..48].copy_from_slice(&self.file_uid.to_be_bytes());
-        let crc = crc32fast::hash(&out[..HEADER_CRC_AT]);
-        out[HEADER_CRC_AT..].copy_from_slice(&crc.to_be_bytes());
-        out
+    pub(super) fn encode(&self) -> [u8; FILE_HEADER_BYTES] {
+        FileHeader {
+            magic: MAGIC,
+            version: VERSION,
+            compatible: self.compatible,
+            incompatible: self.incompatible,
+            index_uuid: self.index_uuid,
+            file_uid: self.file_uid,
+            parameter: self.base_bytes,
+            wide_parameter: 0,
+        }
+        .encode()
     }
 
     /// Reads the header at the start of `bytes` and refuses what this version does not know.
     pub(super) fn decode(bytes: &[u8], file: &str, known_incompatible: u32) -> Result<Self> {
-        let damage = |offset: usize, detail| Err(Error::corruption(file, offset as u64, detail));
-        let Some(bytes) = bytes.first_chunk::<HEADER_BYTES>() else {
-            let detail = format!("expected a header of 64 bytes, found {}", bytes.len());
-            return damage(0, detail);
-        };
-        if bytes[0..8] != MAGIC {
-            let (expected, found) = (MAGIC.escape_ascii(), bytes[0..8].escape_ascii());
-            return damage(0, format!("expected the magic \"{expected}\", found \"{found}\""));
-        }
-        let stored = u32_at(bytes, HEADER_CRC_AT);
-        let computed = crc32fast::hash(&bytes[..HEADER_CRC_AT]);
-        if stored != computed {
-            let detail = format!("the header says CRC {stored:08x}, its bytes {computed:08x}");
-            return damage(HEADER_CRC_AT, detail);
-        }
-        let version = u16::from_be_bytes([bytes[8], bytes[9]]);
-        let header = Self {
-            compatible: u32_at(bytes, 12),
-            incompatible: u32_at(bytes, 16),
-            base_bytes: u32_at(bytes, 20),
-            index_uuid: u128::from(u64_at(bytes, 24)) << 64 | u128::from(u64_at(bytes, 32)),
-            file_uid: u64_at(bytes, 40),
-        };
-        let unknown = header.incompatible & !known_incompatible;
-        let detail = if version != VERSION {
-            format!("manifest version {version}; this one knows {VERSION}")
-        } else if unknown != 0 {
-            unknown_features(unknown)
-        } else {
-            return Ok(header);
-        };
-        let file = file.into();
-        Err(Error::Unsupported { file, detail })
+        let header = FileHeader::decode(bytes, MAGIC, file)?;
+        header.require(VERSION, known_incompatible, file)?;
+        Ok(Self {
+            compatible: header.compatible,
+            incompatible: header.incompatible,
+            base_bytes: header.parameter,
+            index_uuid: header.index_uuid,
+            file_uid: header.file_uid,
+        })
     }
 
     pub(super) fn layout(&self) -> Layout {
@@ -100,14 +76,6 @@ impl Header {
 
 pub(super) fn unknown_features(bits: u32) -> String {
     format!("unknown incompatible features {bits:#010x}")
-}
-
-fn u32_at(bytes: &[u8; HEADER_BYTES], at: usize) -> u32 {
-    bytes.get(at..).and_then(|rest| Reader::new(rest).u32().ok()).unwrap_or_default()
-}
-
-fn u64_at(bytes: &[u8; HEADER_BYTES], at: usize) -> u64 {
-    bytes.get(at..).and_then(|rest| Reader::new(rest).u64().ok()).unwrap_or_default()
 }
 
 /// Where things stand in a file, by the payload length of its base.

@@ -65,6 +65,7 @@ impl RunWriter {
             index_uuid: identity.index_uuid,
             file_uid: identity.uid,
             parameter: settings.block_bytes,
+            wide_parameter: 0,
         };
         let buffer_bytes = settings.buffer_bytes as usize;
         let blocks = BlockFileWriter::new(opened, file.temporary.clone(), &header, buffer_bytes)?;
@@ -123,6 +124,7 @@ impl RunWriter {
         self.chunks.payload_position() + self.entries.bytes() as u64 + self.sparse.memory_bytes() + filter
     }
 
+    #[cfg(test)]
     pub(crate) fn entry_count(&self) -> u64 {
         self.properties.entries
     }

@@ -1,6 +1,5 @@
 //! Writing a frozen write buffer out as a delta run.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::Segment;
@@ -20,9 +19,8 @@ impl FlushInput {
     /// Sorts with up to `threads` threads.
     pub(crate) fn new(segment: &Segment, buffer: &Arc<WriteBuffer>, threads: usize) -> Self {
         let view = BufferView::in_one_list(buffer, threads);
-        let first = view.lower_bound(0, &segment.lower);
-        let end = segment.upper.as_deref().map_or(view.list_len(0), |upper| view.lower_bound(0, upper));
-        Self { view, range: first..end }
+        let range = view.range_of(segment, 0);
+        Self { view, range }
     }
 
     /// The first and last key, if there is any.
@@ -37,7 +35,7 @@ impl FlushInput {
         let mut output = SortedOutput::new(plan, retention);
         for node in self.range.clone().filter_map(|index| self.view.node(0, index)) {
             for version in node.versions() {
-                output.add(node.key(), version.seq, version.kind, || Ok(Cow::Borrowed(version.value)))?;
+                output.add(node.key(), version.seq, version.kind, version.value)?;
             }
         }
         output.finish()

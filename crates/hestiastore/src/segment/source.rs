@@ -3,12 +3,13 @@
 //! A source stands on an entry or on none. After it ran out at one end it must be sought again.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::RunRef;
 use super::write_buffer::{BufferView, key_head};
 use crate::error::Result;
-use crate::run::{CursorPurpose, EntryKind, Run, RunCursor, ValueGuard};
+use crate::run::{CursorPurpose, EntryKind, Run, RunCursor};
 
 /// A list of a buffer's view, or a run.
 pub(crate) enum Source {
@@ -90,18 +91,20 @@ impl Source {
     }
 }
 
-/// One sorted list of a write buffer.
+/// The part of one sorted list of a write buffer that belongs to the segment: a buffer inherited in a
+/// split holds keys of others too.
 pub(crate) struct BufferSource {
     view: BufferView,
     list: usize,
+    range: Range<usize>,
     snapshot_seq: u64,
     current: Option<usize>,
     head: u64,
 }
 
 impl BufferSource {
-    pub(crate) fn new(view: BufferView, list: usize, snapshot_seq: u64) -> Self {
-        Self { view, list, snapshot_seq, current: None, head: 0 }
+    pub(crate) fn new(view: BufferView, list: usize, range: Range<usize>, snapshot_seq: u64) -> Self {
+        Self { view, list, range, snapshot_seq, current: None, head: 0 }
     }
 
     fn key(&self) -> &[u8] {
@@ -123,7 +126,7 @@ impl BufferSource {
     /// Stands on the first node from `index` on that has a version to be seen.
     fn settle_forward(&mut self, mut index: usize) {
         self.current = None;
-        while let Some(node) = self.view.node(self.list, index) {
+        while let Some(node) = self.view.node(self.list, index).filter(|_| index < self.range.end) {
             if node.version_at(self.snapshot_seq).is_some() {
                 self.head = node.head();
                 self.current = Some(index);
@@ -136,8 +139,9 @@ impl BufferSource {
     /// The same towards the front, from the node before `end`.
     fn settle_backward(&mut self, mut end: usize) {
         self.current = None;
-        while let Some(index) = end.checked_sub(1) {
-            end = index;
+        while end > self.range.start {
+            end -= 1;
+            let index = end;
             let Some(node) = self.view.node(self.list, index) else { continue };
             if node.version_at(self.snapshot_seq).is_some() {
                 self.head = node.head();
@@ -148,13 +152,13 @@ impl BufferSource {
     }
 
     fn seek(&mut self, key: &[u8]) {
-        self.settle_forward(self.view.lower_bound(self.list, key));
+        self.settle_forward(self.view.lower_bound(self.list, key).max(self.range.start));
     }
 
     fn seek_before(&mut self, key: Option<&[u8]>) {
         let end = match key {
-            Some(key) => self.view.lower_bound(self.list, key),
-            None => self.view.list_len(self.list),
+            Some(key) => self.view.lower_bound(self.list, key).min(self.range.end),
+            None => self.range.end,
         };
         self.settle_backward(end);
     }
@@ -291,9 +295,5 @@ impl RunSource {
             on_entry = self.cursor.prev()?;
         }
         self.settle_backward(on_entry)
-    }
-
-    pub(crate) fn value_guard(&self) -> Result<ValueGuard> {
-        self.cursor.value_guard()
     }
 }

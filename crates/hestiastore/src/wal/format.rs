@@ -2,14 +2,12 @@
 //!
 //! The header is synced before the log is listed in the manifest and is never written again.
 
-use crate::bytes::{Reader, Short};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::file_header::{FILE_HEADER_BYTES, FileHeader};
 
 /// Length of the header in bytes; the first record stands behind it.
-pub(crate) const LOG_HEADER_BYTES: u64 = 64;
+pub(crate) const LOG_HEADER_BYTES: u64 = FILE_HEADER_BYTES as u64;
 
-const HEADER_LENGTH: usize = LOG_HEADER_BYTES as usize;
-const CRC_AT: usize = HEADER_LENGTH - 4;
 const MAGIC: [u8; 8] = *b"HSTWAL\r\n";
 const VERSION: u16 = 1;
 const KNOWN_INCOMPATIBLE: u32 = 0;
@@ -47,80 +45,39 @@ impl LogHeader {
         Self { compatible: 0, number_low: number as u32, index_uuid, log_uid, first_seq }
     }
 
-    pub(crate) fn encode(&self) -> [u8; HEADER_LENGTH] {
-        let mut out = [0u8; HEADER_LENGTH];
-        out[0..8].copy_from_slice(&MAGIC);
-        out[8..10].copy_from_slice(&VERSION.to_be_bytes());
-        out[12..16].copy_from_slice(&self.compatible.to_be_bytes());
-        out[20..24].copy_from_slice(&self.number_low.to_be_bytes());
-        out[24..40].copy_from_slice(&self.index_uuid.to_be_bytes());
-        out[40..48].copy_from_slice(&self.log_uid.to_be_bytes());
-        out[48..56].copy_from_slice(&self.first_seq.to_be_bytes());
-        let crc = crc32fast::hash(&out[..CRC_AT]);
-        out[CRC_AT..].copy_from_slice(&crc.to_be_bytes());
-        out
+    pub(crate) fn encode(&self) -> [u8; FILE_HEADER_BYTES] {
+        FileHeader {
+            magic: MAGIC,
+            version: VERSION,
+            compatible: self.compatible,
+            incompatible: 0,
+            index_uuid: self.index_uuid,
+            file_uid: self.log_uid,
+            parameter: self.number_low,
+            wide_parameter: self.first_seq,
+        }
+        .encode()
     }
 
     /// Checks magic, CRC, version and features, in this order: only bytes that are as they were
     /// written can be of a later version.
     pub(crate) fn decode(bytes: &[u8], file: &str) -> Result<Self> {
-        let short = |Short| {
-            let found = bytes.len();
-            let detail = format!("expected a log header of {HEADER_LENGTH} bytes, found {found}");
-            Error::corruption(file, 0, detail)
-        };
-        let (covered, stored_crc) = Self::split(bytes).map_err(short)?;
-        let mut reader = Reader::new(covered);
-        let magic = reader.take(MAGIC.len()).map_err(short)?;
-        if magic != MAGIC {
-            let (expected, found) = (MAGIC.escape_ascii(), magic.escape_ascii());
-            let detail = format!("expected the magic \"{expected}\", found \"{found}\"");
-            return Err(Error::corruption(file, 0, detail));
-        }
-        let crc = crc32fast::hash(covered);
-        if crc != stored_crc {
-            let detail = format!("the header says CRC {stored_crc:08x}, its bytes have {crc:08x}");
-            return Err(Error::corruption(file, CRC_AT as u64, detail));
-        }
-        let version = reader.u16().map_err(short)?;
-        reader.u16().map_err(short)?;
-        let compatible = reader.u32().map_err(short)?;
-        let incompatible = reader.u32().map_err(short)?;
-        refuse_unknown(version, incompatible, file)?;
-        Self::decode_fields(reader, compatible).map_err(short)
-    }
-
-    fn split(bytes: &[u8]) -> Result<(&[u8], u32), Short> {
-        let (covered, rest) = bytes.split_at_checked(CRC_AT).ok_or(Short)?;
-        Ok((covered, Reader::new(rest).u32()?))
-    }
-
-    fn decode_fields(mut reader: Reader<'_>, compatible: u32) -> Result<Self, Short> {
+        let header = FileHeader::decode(bytes, MAGIC, file)?;
+        header.require(VERSION, KNOWN_INCOMPATIBLE, file)?;
         Ok(Self {
-            compatible,
-            number_low: reader.u32()?,
-            index_uuid: u128::from(reader.u64()?) << 64 | u128::from(reader.u64()?),
-            log_uid: reader.u64()?,
-            first_seq: reader.u64()?,
+            compatible: header.compatible,
+            number_low: header.parameter,
+            index_uuid: header.index_uuid,
+            log_uid: header.file_uid,
+            first_seq: header.wide_parameter,
         })
     }
-}
-
-fn refuse_unknown(version: u16, incompatible: u32, file: &str) -> Result<()> {
-    let unknown = incompatible & !KNOWN_INCOMPATIBLE;
-    let detail = if version != VERSION {
-        format!("log version {version}; known is {VERSION}")
-    } else if unknown != 0 {
-        format!("unknown incompatible log features {unknown:#010x}")
-    } else {
-        return Ok(());
-    };
-    Err(Error::Unsupported { file: file.into(), detail })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Error;
 
     fn header() -> LogHeader {
         let uuid = 0x0011_2233_4455_6677_8899_aabb_ccdd_eeff;

@@ -6,8 +6,10 @@
 
 #![expect(unsafe_code, reason = "turns addresses of the buffer's own nodes into references")]
 
+use std::ops::Range;
 use std::sync::Arc;
 
+use super::super::Segment;
 use super::WriteBuffer;
 use super::table::{Node, NodeAddress};
 
@@ -31,7 +33,8 @@ pub(super) struct Lists {
 /// A buffer's keys in order: several sorted lists, no key in two of them.
 #[derive(Clone)]
 pub(crate) struct BufferView {
-    buffer: Arc<WriteBuffer>,
+    /// Keeps the nodes alive.
+    _buffer: Arc<WriteBuffer>,
     lists: Arc<Lists>,
 }
 
@@ -48,7 +51,7 @@ impl BufferView {
             buffer.sorted.compare_and_swap(&known, Arc::clone(&extended));
             extended
         };
-        Self { buffer: Arc::clone(buffer), lists }
+        Self { _buffer: Arc::clone(buffer), lists }
     }
 
     pub(crate) fn list_count(&self) -> usize {
@@ -62,7 +65,7 @@ impl BufferView {
     /// The node at `index` of a list.
     pub(crate) fn node(&self, list: usize, index: usize) -> Option<Node<'_>> {
         let place = self.lists.lists.get(list)?.get(index)?;
-        // SAFETY: the address came from this buffer's table, which `self.buffer` keeps alive.
+        // SAFETY: the address came from this buffer's table, which `self` keeps alive.
         Some(unsafe { place.address.node() })
     }
 
@@ -77,6 +80,12 @@ impl BufferView {
         })
     }
 
+    /// The part of a list that lies within a segment's bounds.
+    pub(crate) fn range_of(&self, segment: &Segment, list: usize) -> Range<usize> {
+        let end = segment.upper.as_deref().map_or(self.list_len(list), |upper| self.lower_bound(list, upper));
+        self.lower_bound(list, &segment.lower)..end
+    }
+
     /// One list of all keys, sorted with up to `threads` threads.
     pub(crate) fn in_one_list(buffer: &Arc<WriteBuffer>, threads: usize) -> Self {
         let known = buffer.sorted.load_full();
@@ -84,7 +93,7 @@ impl BufferView {
         sort(&mut fresh, threads);
         let list = known.lists.iter().rev().fold(fresh, |sorted, list| merge(&sorted, list));
         let lists = Lists { lists: vec![list.into()], newest: None };
-        Self { buffer: Arc::clone(buffer), lists: Arc::new(lists) }
+        Self { _buffer: Arc::clone(buffer), lists: Arc::new(lists) }
     }
 }
 
