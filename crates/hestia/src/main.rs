@@ -1,2 +1,7 @@
-//! The `hestia` command.
-fn main() {}
+//! The `hestia` command: everything is in the library beside it.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hestia::run(std::env::args_os())
+}

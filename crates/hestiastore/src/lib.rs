@@ -5,6 +5,7 @@
 pub mod config;
 pub mod directory;
 pub mod environment;
+pub mod inspect;
 pub mod metrics;
 pub mod types;
 

@@ -77,3 +77,14 @@ fn a_batch_is_visible_at_once_and_a_snapshot_stays() -> hestiastore::Result<()> 
     assert!(matches!(before.get("a"), Err(Error::Closed)));
     Ok(())
 }
+
+#[test]
+fn opening_what_is_no_index_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("letter.txt"), "dear all").unwrap();
+    let builder = || SegmentIndex::<u64, String>::builder(folder.path());
+    assert!(matches!(builder().open(), Err(Error::NotAnIndex { .. })));
+    assert!(matches!(builder().open_read_only(), Err(Error::NotAnIndex { .. })));
+    let names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(names, ["letter.txt"]);
+}

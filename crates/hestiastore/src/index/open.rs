@@ -26,7 +26,8 @@ use crate::directory::{Directory, DirectoryLock, LockMode};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::manifest::{
-    MANIFEST_NAME, ManifestFile, ManifestState, RunReference, SegmentState, confirm_torn_tail, read_manifest,
+    MANIFEST_NAME, ManifestFile, ManifestState, RunReference, SegmentState, confirm_torn_tail, not_an_index,
+    read_manifest,
 };
 use crate::registry::SegmentRegistry;
 use crate::route::RouteMap;
@@ -63,6 +64,9 @@ pub(crate) struct OpenRequest {
 
 /// Opens or creates.
 pub(crate) fn open(request: OpenRequest) -> Result<Arc<Core>> {
+    if request.existence == Existence::Must {
+        refuse_foreign(&*request.directory)?;
+    }
     let lock = take_lock(&request)?;
     let names = list(&*request.directory)?;
     let exists = names.iter().any(|name| name == MANIFEST_NAME);
@@ -88,6 +92,15 @@ pub(crate) fn open(request: OpenRequest) -> Result<Arc<Core>> {
     recover(&core)?;
     core.health.advance(IndexState::Ready);
     Ok(core)
+}
+
+/// Refuses a directory without a manifest before the lock leaves a file in what is somebody else's.
+fn refuse_foreign(directory: &dyn Directory) -> Result<()> {
+    let names = list(directory)?;
+    if names.iter().any(|name| name == MANIFEST_NAME) {
+        return Ok(());
+    }
+    Err(not_an_index(directory))
 }
 
 fn take_lock(request: &OpenRequest) -> Result<Box<dyn DirectoryLock>> {

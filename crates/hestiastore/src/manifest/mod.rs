@@ -36,7 +36,7 @@ mod tests;
 pub(crate) use dump::dump_manifest;
 pub(crate) use edit::{Change, Edit};
 pub(crate) use file::ManifestFile;
-pub(crate) use read::{confirm_torn_tail, read_manifest};
+pub(crate) use read::{confirm_torn_tail, not_an_index, read_manifest};
 pub(crate) use state::{Closed, LogState, ManifestState, RunReference, SegmentState};
 
 /// The name of the manifest in its directory.

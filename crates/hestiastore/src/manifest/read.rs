@@ -117,7 +117,7 @@ pub(crate) fn confirm_torn_tail(
     Err(Error::corruption(MANIFEST_NAME, read.end_offset, detail))
 }
 
-fn not_an_index(directory: &dyn Directory) -> Error {
+pub(crate) fn not_an_index(directory: &dyn Directory) -> Error {
     let detail = match directory.list() {
         Err(error) => format!("it cannot be listed: {error}"),
         Ok(names) if names.is_empty() => "it is empty".into(),

@@ -15,6 +15,7 @@
 mod bloom;
 mod cache;
 mod cursor;
+mod dump;
 mod entries;
 mod footer;
 mod get;
@@ -38,6 +39,7 @@ pub(crate) use crate::chunk::FilterPipeline;
 pub(crate) use bloom::BloomSettings;
 pub(crate) use cache::ChunkCache;
 pub(crate) use cursor::{CursorPurpose, RunCursor};
+pub(crate) use dump::dump_run;
 pub(crate) use get::Found;
 pub(crate) use open::Run;
 pub(crate) use settings::{EntryKind, RunIdentity, RunSettings, key_hash, run_file_name};

@@ -45,6 +45,17 @@ impl Run {
         let name: Arc<str> = run_file_name(uid).into();
         let file = directory.open(&name, OpenMode::Read);
         let file = file.map_err(|source| Error::io("open", &*name, source))?;
+        Self::open_file(file, name, uid, index_uuid, cache)
+    }
+
+    /// The same for a file under any name.
+    pub(super) fn open_file(
+        file: Arc<dyn File>,
+        name: Arc<str>,
+        uid: u64,
+        index_uuid: u128,
+        cache: Arc<ChunkCache>,
+    ) -> Result<Run> {
         let (blocks, footer) = read_frame(file, &name, uid, index_uuid)?;
         let sections = Sections::read(&blocks, &footer, &name)?;
         let chunks = ChunkReader::new(blocks, FilterPipeline::decode(footer.pipeline, &name)?);

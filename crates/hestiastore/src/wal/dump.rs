@@ -15,8 +15,9 @@ use super::search::Search;
 /// Longer keys and values are cut.
 const SHOWN_BYTES: usize = 64;
 
-/// Writes the log in the file `name`. Damage and unknown kinds are part of what is written; an error is
-/// one of opening the file, of its header, or of I/O.
+/// Writes the log in the file `name`, up to the end of the file whatever stands in it. Damage and unknown
+/// kinds are part of what is written, and are also the error at the end. A tail without valid records
+/// behind it is no damage.
 pub(crate) fn dump_log(dir: &dyn Directory, name: &str, out: &mut dyn Write) -> Result<()> {
     let (mut reader, header) = LogReader::open_named(dir, name)?;
     let mut out = Output { out };
@@ -36,12 +37,19 @@ pub(crate) fn dump_log(dir: &dyn Directory, name: &str, out: &mut dyn Write) -> 
                 break offset;
             }
             Err(error @ (Error::Corruption { .. } | Error::Unsupported { .. })) => {
-                return out.line(format_args!("{:>10}  stops here: {error}", reader.offset()));
+                out.line(format_args!("{:>10}  stops here: {error}", reader.offset()))?;
+                return Err(error);
             }
             Err(other) => return Err(other),
         }
     };
-    out.later_records(&mut reader, offset)
+    match out.later_records(&mut reader, offset)? {
+        0 => Ok(()),
+        count => {
+            let detail = format!("no valid record stands here, but {count} valid ones behind it");
+            Err(Error::corruption(name, offset, detail))
+        }
+    }
 }
 
 struct Output<'a> {
@@ -111,19 +119,23 @@ impl Output<'_> {
         Ok(())
     }
 
-    fn later_records(&mut self, reader: &mut LogReader, from: u64) -> Result<()> {
+    /// How many valid records stand behind the place where reading stopped.
+    fn later_records(&mut self, reader: &mut LogReader, from: u64) -> Result<u64> {
         let mut search = Search::new(reader, from);
+        let mut count = 0;
         loop {
             match search.next() {
                 Ok(Some(found)) => {
+                    count += 1;
                     let (offset, seq, kind) = (found.offset, found.first_seq, found.kind);
                     let mark = found.sync.map(|mark| format!(" through {}", mark.synced_seq));
                     let mark = mark.unwrap_or_default();
                     self.line(format_args!("{offset:>10}  behind: seq {seq}  {kind:?}{mark}"))?;
                 }
-                Ok(None) => return Ok(()),
+                Ok(None) => return Ok(count),
                 Err(error @ Error::Unsupported { .. }) => {
-                    return self.line(format_args!("            behind: {error}"));
+                    self.line(format_args!("            behind: {error}"))?;
+                    return Err(error);
                 }
                 Err(other) => return Err(other),
             }

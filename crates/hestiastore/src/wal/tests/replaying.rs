@@ -49,7 +49,8 @@ fn dump_shows_records_and_where_it_stops() {
     let hole = log.append(&mut builder).sync_mark(2).offset();
     log.puts(1).sync_mark(3).flip(hole).store(&dir);
     let mut out = Vec::new();
-    dump_log(&dir, &log_file_name(1), &mut out).unwrap();
+    let damage = dump_log(&dir, &log_file_name(1), &mut out);
+    assert_damage(damage, &log_file_name(1), hole, "valid ones behind it");
     let text = String::from_utf8(out).unwrap();
     for expected in [
         "BEGIN log abcd000000000001",

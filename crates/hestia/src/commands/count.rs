@@ -1,0 +1,33 @@
+//! `hestia count`.
+
+use std::path::PathBuf;
+
+use crate::failure::{Failure, Outcome};
+use crate::opening;
+use crate::output::Output;
+
+const AFTER_HELP: &str = "\
+Examples:
+  hestia count words
+  hestia count words --approximate";
+
+/// Count the entries
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Arguments {
+    /// Directory of the index
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+    /// Estimate without a scan; keys that are stored in several versions count several times
+    #[arg(long)]
+    approximate: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
+    let index = opening::for_reading(&arguments.directory)?;
+    let count = if arguments.approximate { index.approximate_len() } else { index.len()? };
+    let mut output = Output::new()?;
+    output.line(count)?;
+    output.finish()?;
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,33 @@
+//! `hestia delete`.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use crate::failure::{Failure, Outcome};
+use crate::opening;
+
+const AFTER_HELP: &str = "\
+Example:
+  hestia delete ages Ada";
+
+/// Remove a key; fine if it is not there
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Arguments {
+    /// Directory of the index
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+    /// The key, a text of the index's key type
+    #[arg(allow_negative_numbers = true)]
+    key: OsString,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
+    let index = opening::for_writing(&arguments.directory)?;
+    let codecs = opening::codecs(&index);
+    let key = codecs.key.encode(arguments.key.as_bytes())?;
+    index.delete(&*key)?;
+    index.close()?;
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,41 @@
+//! The `hestia` command: work with HestiaStore directories from a shell.
+//!
+//! [`run`] reads the arguments, runs one of [`commands`], and turns its outcome into an exit code:
+//! 0 done, 1 the answer is no, 2 wrong usage or a failure. Results go to standard output, everything
+//! else to standard error, a failure as one line.
+//!
+//! Commands that only read open the index read-only: they change nothing, and several may run beside
+//! each other.
+
+mod arguments;
+mod codec;
+mod commands;
+mod failure;
+mod format;
+mod lines;
+mod opening;
+mod output;
+mod progress;
+mod settings;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+pub use failure::{Failure, Outcome};
+
+/// Runs the command that the arguments name, the program's own name first.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let command = match arguments::parse(arguments) {
+        Ok(command) => command,
+        Err(code) => return code,
+    };
+    match command.run() {
+        Ok(outcome) => outcome.exit_code(),
+        // Who reads our output has seen enough.
+        Err(Failure::ClosedPipe) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output::say(&failure);
+            failure.exit_code()
+        }
+    }
+}
