@@ -23,7 +23,8 @@ pub(crate) struct WriteBudget {
 
 #[derive(Debug, Default)]
 struct Line {
-    waiting: VecDeque<u64>,
+    /// Number and bytes of each.
+    waiting: VecDeque<(u64, u64)>,
     next_number: u64,
 }
 
@@ -62,28 +63,41 @@ impl WriteBudget {
         self.used_bytes.fetch_update(Ordering::AcqRel, Ordering::Acquire, fits).is_ok()
     }
 
-    /// Waits in line for `bytes`. `on_wait` is called once before the first sleep, to ask for a flush.
-    pub(crate) fn take(&self, bytes: u64, on_wait: impl FnOnce()) -> Result<(), Stopped> {
-        on_wait();
+    /// Waits in line for `bytes`. Whoever is first in it calls `ask` before each sleep, for flushes until
+    /// there is room; `ask` may not come back here.
+    pub(crate) fn take(&self, bytes: u64, ask: impl Fn()) -> Result<(), Stopped> {
         let mut line = self.line.lock();
         let number = line.next_number;
         line.next_number += 1;
-        line.waiting.push_back(number);
+        line.waiting.push_back((number, bytes));
         self.crowded.store(true, Ordering::SeqCst);
         let taken = loop {
             if self.stopped.load(Ordering::Acquire) {
                 break Err(Stopped);
             }
-            if line.waiting.front() == Some(&number) && self.take_if_free(bytes) {
-                break Ok(());
+            if line.waiting.front().is_some_and(|(first, _)| *first == number) {
+                if self.take_if_free(bytes) {
+                    break Ok(());
+                }
+                ask();
             }
             self.moved.wait(&mut line);
         };
-        line.waiting.retain(|waiting| *waiting != number);
+        line.waiting.retain(|(waiting, _)| *waiting != number);
         self.crowded.store(!line.waiting.is_empty(), Ordering::SeqCst);
         drop(line);
         self.moved.notify_all();
         taken
+    }
+
+    /// Whether somebody waits for more than is free.
+    pub(crate) fn is_short(&self) -> bool {
+        if !self.crowded.load(Ordering::SeqCst) {
+            return false;
+        }
+        let used = self.used_bytes();
+        let fits = |bytes: u64| used == 0 || used + bytes <= self.limit_bytes;
+        self.line.lock().waiting.front().is_some_and(|(_, bytes)| !fits(*bytes))
     }
 
     /// Takes `bytes` whatever is free: for replay, whose writes are in the log already.
@@ -148,6 +162,29 @@ mod tests {
             budget.release(90);
         });
         assert_eq!(*order.lock(), [80, 30]);
+    }
+
+    #[test]
+    fn c2_who_is_first_in_line_asks_again_while_too_little_is_given_back() {
+        let budget = WriteBudget::new(100);
+        assert!(budget.try_take(90));
+        let asked = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            scope.spawn(|| budget.take(80, || drop(asked.fetch_add(1, Ordering::SeqCst))).unwrap());
+            for given_back in 1..=2 {
+                while asked.load(Ordering::SeqCst) < given_back {
+                    std::thread::yield_now();
+                }
+                assert!(budget.is_short());
+                budget.release(30);
+            }
+            while asked.load(Ordering::SeqCst) < 3 && budget.used_bytes() < 80 {
+                std::thread::yield_now();
+            }
+            budget.release(30);
+        });
+        assert!(!budget.is_short());
+        assert_eq!(budget.used_bytes(), 80);
     }
 
     #[test]

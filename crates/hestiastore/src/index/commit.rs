@@ -225,7 +225,7 @@ impl Core {
     }
 
     fn wake_flush_if_needed(&self) {
-        if self.active_bytes() > self.flush_trigger_bytes() {
+        if self.active_bytes() > self.flush_trigger_bytes() || self.budget.is_short() {
             self.scheduler.signal_pressure();
         }
     }

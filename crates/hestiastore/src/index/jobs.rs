@@ -49,12 +49,11 @@ impl Core {
         self.flush_in_slot(segment)
     }
 
-    /// The same, unless a flush is under way.
-    pub(crate) fn try_flush_segment(&self, segment: &Arc<Segment>) -> Result<()> {
-        match segment.flush_slot.try_take() {
-            Some(_slot) => self.flush_in_slot(segment),
-            None => Ok(()),
-        }
+    /// The same, unless a flush is under way: `false`.
+    pub(crate) fn try_flush_segment(&self, segment: &Arc<Segment>) -> Result<bool> {
+        let Some(_slot) = segment.flush_slot.try_take() else { return Ok(false) };
+        self.flush_in_slot(segment)?;
+        Ok(true)
     }
 
     fn flush_in_slot(&self, segment: &Arc<Segment>) -> Result<()> {

@@ -210,28 +210,38 @@ impl Core {
             Job::Compact(segment) => self.compact_segment(segment),
             Job::Stop => Ok(()),
         };
+        if matches!(job, Job::Structural(_) | Job::Compact(_)) && self.budget.is_short() {
+            // A split may have held the flush slot that was wanted.
+            self.scheduler.signal_pressure();
+        }
         if outcome.is_ok() && !self.graveyard.is_empty() {
             self.unlink_obsolete_files();
         }
     }
 
-    /// Flushes what is frozen and nobody is at, then the fullest buffers until the active ones hold less
-    /// than they may.
+    /// Flushes what is frozen and nobody is at, then the fullest buffers that nobody is at, until the
+    /// active ones hold less than they may and the writer first in line has its room.
     fn flush_fullest(&self) -> crate::Result<()> {
         for segment in self.route.load_full().segments() {
             if segment.version().unflushed().next().is_some() {
                 self.try_flush_segment(segment)?;
             }
         }
-        while self.active_bytes() > self.flush_trigger_bytes() {
+        while self.active_bytes() > self.flush_trigger_bytes() || self.budget.is_short() {
             let route = self.route.load_full();
-            let fullest =
-                route.segments().iter().max_by_key(|segment| segment.version().active.charged_bytes());
-            let Some(fullest) = fullest.filter(|segment| !segment.version().active.is_empty()) else { break };
+            let mut filled: Vec<_> =
+                route.segments().iter().filter(|segment| !segment.version().active.is_empty()).collect();
+            filled.sort_by_key(|segment| std::cmp::Reverse(segment.version().active.charged_bytes()));
             let before = self.active_bytes();
-            self.try_flush_segment(fullest)?;
-            if self.active_bytes() >= before {
-                // Another thread is flushing this one; it will look again when it is done.
+            let mut flushed = false;
+            for segment in filled {
+                flushed = self.try_flush_segment(segment)?;
+                if flushed {
+                    break;
+                }
+            }
+            if !flushed || self.active_bytes() >= before {
+                // Others are at it; who waits for room asks again with each bit of it.
                 break;
             }
         }
