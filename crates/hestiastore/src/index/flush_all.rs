@@ -25,7 +25,7 @@ impl Core {
             self.freeze(segment);
             let Some(layer) = segment.version().unflushed().next().cloned() else { continue };
             let Some(buffer) = &layer.buffer else { continue };
-            let (rank, cut, runs) = self.write_buffer_out(segment, &layer)?;
+            let (rank, cut, runs) = self.write_buffer_out(segment, &layer, true)?;
             let references = self.references(&runs, rank);
             let mut next = segment.version().as_ref().clone();
             next.flushed_seq = next.flushed_seq.max(cut);

@@ -69,7 +69,9 @@ impl Core {
     }
 
     fn flush_layer(&self, segment: &Arc<Segment>, layer: &Layer) -> Result<()> {
-        let (rank, cut, runs) = self.write_buffer_out(segment, layer)?;
+        // A run may join the main ones only while no merge is at work whose output could surround it.
+        let structural = segment.structural_slot.try_take();
+        let (rank, cut, runs) = self.write_buffer_out(segment, layer, structural.is_some())?;
         self.sync_through(cut, std::time::Duration::ZERO)?;
         self.sync_directory()?;
         self.install_flush(segment, layer, rank, cut, runs)?;
@@ -82,12 +84,13 @@ impl Core {
         &self,
         segment: &Segment,
         layer: &Layer,
+        may_join_main: bool,
     ) -> Result<(u64, u64, Vec<MergedRun>)> {
         let Some(buffer) = &layer.buffer else { return Ok((layer.rank, 0, Vec::new())) };
         let cut = buffer.cut().unwrap_or(0);
         self.publisher.wait_visible(cut).map_err(|_| self.health.refusal())?;
         let input = FlushInput::new(segment, buffer, self.config.maintenance.threads as usize);
-        let into_main = joins_main(&segment.version(), &input);
+        let into_main = may_join_main && joins_main(&segment.version(), &input);
         let rank = if into_main { crate::segment::MAIN_RANK } else { layer.rank };
         let (visible, readers) = self.capture_readers();
         let plan = PlanParts {
@@ -96,6 +99,8 @@ impl Core {
             inputs: Vec::new(),
             bottom: into_main,
             cut_bytes: if into_main { self.merge_limits().target_bytes } else { u64::MAX },
+            // Its whole range is free of other runs.
+            cut_before: Vec::new(),
         };
         let runs = self.write_runs(
             segment,
@@ -238,6 +243,7 @@ impl Core {
             inputs: inputs.iter().map(|run| run.handle.uid).collect(),
             bottom: into_main,
             cut_bytes: if into_main { self.merge_limits().cut_bytes(total) } else { u64::MAX },
+            cut_before: if into_main { first_keys_of_others(&version.main, &main) } else { Vec::new() },
         };
         let (visible, readers) = self.capture_readers();
         let outputs = self.write_runs(
@@ -303,6 +309,7 @@ impl Core {
             identity: self.identity(segment, parts),
             new_uid: &new_uid,
             cut_bytes: parts.cut_bytes,
+            cut_before: &parts.cut_before,
             covered_seqs: parts.covered_seqs,
             cancelled: &cancelled,
             bottom: parts.bottom,
@@ -353,10 +360,12 @@ impl Core {
         let RunSummary { properties, file_bytes } = &run.summary;
         let keys = (properties.first_key.clone().into(), properties.last_key.clone().into());
         let max_seq = properties.seqs.map_or(0, |(_, greatest)| greatest);
+        // As narrow as the keys, so that what lies beside it may be at its rank too.
+        let after_last = [&*properties.last_key, &[0]].concat();
         RunRef {
             handle: RunHandle::new(properties.identity.uid, *file_bytes, max_seq, keys, &self.graveyard),
-            lower: run.lower.clone(),
-            upper: run.upper.clone(),
+            lower: properties.first_key.clone().into(),
+            upper: Some(after_last.into()),
             rank,
             stored_bytes: *file_bytes,
             entries: properties.entries,
@@ -383,6 +392,7 @@ struct PlanParts {
     inputs: Vec<u64>,
     bottom: bool,
     cut_bytes: u64,
+    cut_before: Vec<Box<[u8]>>,
 }
 
 /// Which main runs a merge of deltas takes along.
@@ -404,6 +414,12 @@ impl MergeScope {
             Self::WholeMain => version.main.clone(),
         }
     }
+}
+
+/// The first keys of the main runs that a merge leaves alone, ascending.
+fn first_keys_of_others(main: &[Arc<RunRef>], merged: &[Arc<RunRef>]) -> Vec<Box<[u8]>> {
+    let others = main.iter().filter(|run| !merged.iter().any(|input| Arc::ptr_eq(input, run)));
+    others.map(|run| run.first_key().into()).collect()
 }
 
 /// Whether a flush may join the main runs as it is: nothing older overlaps it (PROTOCOL D2).

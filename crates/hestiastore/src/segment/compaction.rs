@@ -17,9 +17,6 @@ use crate::run::{CursorPurpose, EntryKind, RunCursor, RunIdentity, RunSettings, 
 #[derive(Debug)]
 pub(crate) struct MergedRun {
     pub(crate) summary: RunSummary,
-    /// The range answered for, within the job's range.
-    pub(crate) lower: Box<[u8]>,
-    pub(crate) upper: Option<Box<[u8]>>,
 }
 
 /// Where a job's output goes and how it is named.
@@ -32,6 +29,9 @@ pub(crate) struct MergePlan<'a> {
     pub(crate) new_uid: &'a dyn Fn() -> u64,
     /// An output is cut, between keys, when it has reached this size.
     pub(crate) cut_bytes: u64,
+    /// An output is also cut before each of these, ascending: the first keys of runs outside of the job
+    /// that stand at its rank, so that key ranges at a rank stay disjoint.
+    pub(crate) cut_before: &'a [Box<[u8]>],
     /// Seqs covered by all inputs together.
     pub(crate) covered_seqs: (u64, u64),
     /// Asked now and then: the index is closing or has failed.
@@ -47,6 +47,8 @@ pub(crate) struct SortedOutput<'a> {
     writer: Option<RunWriter>,
     lower: Box<[u8]>,
     last_key: Option<Vec<u8>>,
+    /// How many of the plan's `cut_before` lie behind.
+    passed: usize,
     done: Vec<MergedRun>,
     steps: u64,
 }
@@ -59,6 +61,7 @@ impl<'a> SortedOutput<'a> {
             writer: None,
             lower: plan.identity.answered_lower.clone().into(),
             last_key: None,
+            passed: 0,
             done: Vec::new(),
             steps: 0,
         }
@@ -71,7 +74,10 @@ impl<'a> SortedOutput<'a> {
         }
         self.retention.next_key();
         let full = self.writer.as_ref().is_some_and(|writer| writer.estimated_bytes() >= self.plan.cut_bytes);
-        if full {
+        let ahead = self.plan.cut_before.get(self.passed..).unwrap_or_default();
+        let passed = ahead.iter().take_while(|first| ***first <= *key).count();
+        self.passed += passed;
+        if full || passed > 0 {
             self.cut(Some(key))?;
         }
         let last_key = self.last_key.get_or_insert_default();
@@ -118,7 +124,7 @@ impl<'a> SortedOutput<'a> {
         if let Some(mut writer) = self.writer.take() {
             writer.answer_until(upper.as_deref());
             let summary = writer.finish()?;
-            self.done.push(MergedRun { summary, lower: self.lower.clone(), upper: upper.clone() });
+            self.done.push(MergedRun { summary });
             self.lower = upper.unwrap_or_default();
         }
         Ok(())
