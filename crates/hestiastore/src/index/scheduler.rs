@@ -210,8 +210,8 @@ impl Core {
             Job::Compact(segment) => self.compact_segment(segment),
             Job::Stop => Ok(()),
         };
-        if matches!(job, Job::Structural(_) | Job::Compact(_)) && self.budget.is_short() {
-            // A split may have held the flush slot that was wanted.
+        if !matches!(job, Job::FlushFullest) && self.budget.is_short() {
+            // This job may have held the flush slot that was wanted.
             self.scheduler.signal_pressure();
         }
         if outcome.is_ok() && !self.graveyard.is_empty() {
@@ -232,7 +232,6 @@ impl Core {
             let mut filled: Vec<_> =
                 route.segments().iter().filter(|segment| !segment.version().active.is_empty()).collect();
             filled.sort_by_key(|segment| std::cmp::Reverse(segment.version().active.charged_bytes()));
-            let before = self.active_bytes();
             let mut flushed = false;
             for segment in filled {
                 flushed = self.try_flush_segment(segment)?;
@@ -240,8 +239,8 @@ impl Core {
                     break;
                 }
             }
-            if !flushed || self.active_bytes() >= before {
-                // Others are at it; who waits for room asks again with each bit of it.
+            if !flushed {
+                // Others are at it, and look again when they are done.
                 break;
             }
         }
