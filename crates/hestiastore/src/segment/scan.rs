@@ -41,10 +41,10 @@ impl SegmentScan {
         snapshot_seq: u64,
     ) -> Result<Self> {
         let mut sources = Vec::new();
-        add_buffer(&mut sources, &version.active, snapshot_seq);
+        add_buffer(&mut sources, segment, &version.active, snapshot_seq);
         for layer in &version.layers {
             match &layer.buffer {
-                Some(buffer) => add_buffer(&mut sources, buffer, snapshot_seq),
+                Some(buffer) => add_buffer(&mut sources, segment, buffer, snapshot_seq),
                 None => {
                     for run in &layer.runs {
                         sources.push(run_source(segment, loader, run, snapshot_seq)?);
@@ -196,13 +196,19 @@ impl SegmentScan {
     }
 }
 
-fn add_buffer(sources: &mut Vec<Source>, buffer: &Arc<WriteBuffer>, snapshot_seq: u64) {
+/// A buffer that several segments inherited from their parent holds more than this one's range.
+fn add_buffer(sources: &mut Vec<Source>, segment: &Segment, buffer: &Arc<WriteBuffer>, snapshot_seq: u64) {
     if buffer.is_empty() {
         return;
     }
     let view = BufferView::new(buffer);
     for list in 0..view.list_count() {
-        sources.push(Source::Buffer(BufferSource::new(view.clone(), list, snapshot_seq)));
+        let mut range = 0..view.list_len(list);
+        if buffer.is_shared() {
+            range.start = view.lower_bound(list, &segment.lower);
+            range.end = segment.upper.as_deref().map_or(range.end, |upper| view.lower_bound(list, upper));
+        }
+        sources.push(Source::Buffer(BufferSource::new(view.clone(), list, range, snapshot_seq)));
     }
 }
 

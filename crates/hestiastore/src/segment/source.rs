@@ -3,6 +3,7 @@
 //! A source stands on an entry or on none. After it ran out at one end it must be sought again.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::RunRef;
@@ -90,18 +91,20 @@ impl Source {
     }
 }
 
-/// One sorted list of a write buffer.
+/// One sorted list of a write buffer, or the part of it that lies in a segment's range.
 pub(crate) struct BufferSource {
     view: BufferView,
     list: usize,
+    range: Range<usize>,
     snapshot_seq: u64,
     current: Option<usize>,
     head: u64,
 }
 
 impl BufferSource {
-    pub(crate) fn new(view: BufferView, list: usize, snapshot_seq: u64) -> Self {
-        Self { view, list, snapshot_seq, current: None, head: 0 }
+    /// Over the places `range` of the list.
+    pub(crate) fn new(view: BufferView, list: usize, range: Range<usize>, snapshot_seq: u64) -> Self {
+        Self { view, list, range, snapshot_seq, current: None, head: 0 }
     }
 
     fn key(&self) -> &[u8] {
@@ -123,7 +126,8 @@ impl BufferSource {
     /// Stands on the first node from `index` on that has a version to be seen.
     fn settle_forward(&mut self, mut index: usize) {
         self.current = None;
-        while let Some(node) = self.view.node(self.list, index) {
+        while index < self.range.end {
+            let Some(node) = self.view.node(self.list, index) else { return };
             if node.version_at(self.snapshot_seq).is_some() {
                 self.head = node.head();
                 self.current = Some(index);
@@ -136,7 +140,8 @@ impl BufferSource {
     /// The same towards the front, from the node before `end`.
     fn settle_backward(&mut self, mut end: usize) {
         self.current = None;
-        while let Some(index) = end.checked_sub(1) {
+        while end > self.range.start {
+            let index = end - 1;
             end = index;
             let Some(node) = self.view.node(self.list, index) else { continue };
             if node.version_at(self.snapshot_seq).is_some() {
@@ -148,15 +153,15 @@ impl BufferSource {
     }
 
     fn seek(&mut self, key: &[u8]) {
-        self.settle_forward(self.view.lower_bound(self.list, key));
+        self.settle_forward(self.view.lower_bound(self.list, key).max(self.range.start));
     }
 
     fn seek_before(&mut self, key: Option<&[u8]>) {
         let end = match key {
             Some(key) => self.view.lower_bound(self.list, key),
-            None => self.view.list_len(self.list),
+            None => self.range.end,
         };
-        self.settle_backward(end);
+        self.settle_backward(end.min(self.range.end));
     }
 
     fn next(&mut self) {

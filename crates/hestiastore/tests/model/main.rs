@@ -14,7 +14,7 @@ mod settings;
 mod step;
 mod world;
 
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
 
 /// Histories in an ordinary run of the tests.
 const CASES: u32 = 120;
@@ -30,7 +30,7 @@ fn the_index_is_what_the_model_is() {
     let config = Config {
         cases,
         failure_persistence: None,
-        max_shrink_iters: 3_000,
+        max_shrink_iters: number_from_environment("HESTIA_MODEL_SHRINK").map_or(3_000, |most| most as u32),
         max_shrink_time: 120_000,
         ..Config::default()
     };
@@ -42,7 +42,9 @@ fn the_index_is_what_the_model_is() {
         world::run(&history);
         Ok(())
     });
-    if let Err(failure) = outcome {
-        panic!("{failure}");
+    match outcome {
+        Ok(()) => {}
+        Err(TestError::Fail(reason, plan)) => panic!("{reason}\nshrunk to {plan:?}"),
+        Err(aborted) => panic!("{aborted}"),
     }
 }
