@@ -71,12 +71,20 @@ impl Core {
     fn flush_layer(&self, segment: &Arc<Segment>, layer: &Layer) -> Result<()> {
         // A run may join the main ones only while no merge is at work whose output could surround it.
         let structural = segment.structural_slot.try_take();
+        // The log first: a run that a crash leaves unnamed holds nothing that the log does not.
+        self.sync_through(self.wait_for_cut(layer)?, std::time::Duration::ZERO)?;
         let (rank, cut, runs) = self.write_buffer_out(segment, layer, structural.is_some())?;
-        self.sync_through(cut, std::time::Duration::ZERO)?;
         self.sync_directory()?;
         self.install_flush(segment, layer, rank, cut, runs)?;
         add(&self.counters.flushes, 1);
         Ok(())
+    }
+
+    /// Waits until everything in a frozen layer is visible; the seq it was cut at.
+    fn wait_for_cut(&self, layer: &Layer) -> Result<u64> {
+        let cut = layer.buffer.as_ref().and_then(|buffer| buffer.cut()).unwrap_or(0);
+        self.publisher.wait_visible(cut).map_err(|_| self.health.refusal())?;
+        Ok(cut)
     }
 
     /// Writes a frozen layer's entries into runs; their rank, the cut, and the runs.
@@ -87,8 +95,7 @@ impl Core {
         may_join_main: bool,
     ) -> Result<(u64, u64, Vec<MergedRun>)> {
         let Some(buffer) = &layer.buffer else { return Ok((layer.rank, 0, Vec::new())) };
-        let cut = buffer.cut().unwrap_or(0);
-        self.publisher.wait_visible(cut).map_err(|_| self.health.refusal())?;
+        let cut = self.wait_for_cut(layer)?;
         let input = FlushInput::new(segment, buffer, self.config.maintenance.threads as usize);
         let into_main = may_join_main && joins_main(&segment.version(), &input);
         let rank = if into_main { crate::segment::MAIN_RANK } else { layer.rank };

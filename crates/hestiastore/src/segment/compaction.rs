@@ -11,7 +11,9 @@ use super::write_buffer::key_head;
 use super::{LoadRuns, RunRef, Segment};
 use crate::directory::Directory;
 use crate::error::{Error, Result};
-use crate::run::{CursorPurpose, EntryKind, RunCursor, RunIdentity, RunSettings, RunSummary, RunWriter};
+use crate::run::{
+    CursorPurpose, EntryKind, RunCursor, RunIdentity, RunSettings, RunSummary, RunWriter, run_file_name,
+};
 
 /// A new run, written and synced, its name not yet durable and nobody referring to it.
 #[derive(Debug)]
@@ -133,7 +135,17 @@ impl<'a> SortedOutput<'a> {
     /// Ends the last run. No run at all comes out of a job that kept nothing.
     pub(crate) fn finish(mut self) -> Result<Vec<MergedRun>> {
         self.cut(None)?;
-        Ok(self.done)
+        Ok(std::mem::take(&mut self.done))
+    }
+}
+
+impl Drop for SortedOutput<'_> {
+    /// The runs of a job that was given up are of no use.
+    fn drop(&mut self) {
+        for run in self.done.drain(..) {
+            // What cannot be removed now is removed at the next open.
+            let _ = self.plan.directory.remove(&run_file_name(run.summary.properties.identity.uid));
+        }
     }
 }
 

@@ -83,8 +83,12 @@ fn batch() -> impl Strategy<Value = Step> {
 }
 
 fn fill() -> impl Strategy<Value = Step> {
-    (key(), 1..10u8, 1..400u16, small_value())
-        .prop_map(|(start, stride, count, value)| Step::Fill { start, stride, count, value })
+    (key(), 1..10u8, 1..400u16, small_value()).prop_map(|(start, stride, count, value)| Step::Fill {
+        start,
+        stride,
+        count,
+        value,
+    })
 }
 
 fn crash() -> impl Strategy<Value = Crash> {
@@ -144,8 +148,13 @@ fn settings() -> impl Strategy<Value = Settings> {
         select(vec![1u64 << 10, 64 << 10]),
     );
     let work = (1..4u32, any::<bool>());
-    let modes =
-        vec![Durability::Off, Durability::Buffered, Durability::Buffered, Durability::GroupSync, Durability::Sync];
+    let modes = vec![
+        Durability::Off,
+        Durability::Buffered,
+        Durability::Buffered,
+        Durability::GroupSync,
+        Durability::Sync,
+    ];
     let log = (select(modes), select(vec![16u64 << 10, 64 << 10]), 1..4u64, any::<bool>());
     (memory, shape, work, log).prop_map(|(memory, shape, work, log)| {
         let (budget, delta_cache, cache, cached_segments, loaded) = memory;

@@ -36,8 +36,7 @@ fn the_index_is_what_the_model_is() {
     };
     let mut seed_bytes = [7; 32];
     seed_bytes[..8].copy_from_slice(&seed.to_be_bytes());
-    let mut runner =
-        TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed_bytes));
+    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed_bytes));
     let outcome = runner.run(&generate::history(), |history| {
         world::run(&history);
         Ok(())

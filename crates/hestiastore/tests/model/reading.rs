@@ -39,9 +39,7 @@ impl Source<'_> {
             }
             Read::Cursor(moves) => self.compare_cursor(moves, expected),
             Read::Ends => self.compare_ends(expected),
-            Read::Everything => {
-                drain(self.snapshot()?.iter()?, &mut cloned(expected.iter()), 0, usize::MAX)
-            }
+            Read::Everything => drain(self.snapshot()?.iter()?, &mut cloned(expected.iter()), 0, usize::MAX),
         }
     }
 
@@ -80,9 +78,7 @@ impl Source<'_> {
 
     fn compare_range(&self, lower: End, upper: End, turns: u64, expected: &State) -> Result<()> {
         match self.open_range(lower, upper)? {
-            Some(entries) => {
-                drain(entries, &mut expected_between(lower, upper, expected), turns, usize::MAX)
-            }
+            Some(entries) => drain(entries, &mut expected_between(lower, upper, expected), turns, usize::MAX),
             None => Ok(()),
         }
     }
@@ -138,7 +134,8 @@ impl Source<'_> {
 
     fn compare_ends(&self, expected: &State) -> Result<()> {
         let snapshot = self.snapshot()?;
-        let owned = |entry: Option<(&Vec<u8>, &Value)>| entry.map(|(key, value)| (key.clone(), value.to_vec()));
+        let owned =
+            |entry: Option<(&Vec<u8>, &Value)>| entry.map(|(key, value)| (key.clone(), value.to_vec()));
         assert!(snapshot.first()? == owned(expected.first_key_value()), "first");
         assert!(snapshot.last()? == owned(expected.last_key_value()), "last");
         assert_eq!(snapshot.len()?, expected.len() as u64);

@@ -85,9 +85,7 @@ impl Settings {
             })
             .bloom(|b| b.enabled(self.bloom))
             .io(|i| i.buffer_bytes(self.io_buffer))
-            .cache(|c| {
-                c.chunk_bytes(self.cache).segments(self.cached_segments).loaded_bytes(self.loaded)
-            })
+            .cache(|c| c.chunk_bytes(self.cache).segments(self.cached_segments).loaded_bytes(self.loaded))
             .maintenance(|m| m.threads(self.threads).automatic(self.automatic))
             .log(|l| {
                 l.durability(self.durability)

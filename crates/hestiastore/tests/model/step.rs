@@ -40,8 +40,16 @@ pub enum Read {
     Get(KeyNumber),
     GetMany(Vec<KeyNumber>),
     /// The bits of `turns` say from which end the next entry is taken.
-    Range { lower: End, upper: End, turns: u64 },
-    Prefix { key: KeyNumber, length: u8, turns: u64 },
+    Range {
+        lower: End,
+        upper: End,
+        turns: u64,
+    },
+    Prefix {
+        key: KeyNumber,
+        length: u8,
+        turns: u64,
+    },
     Cursor(Vec<Move>),
     Ends,
     Everything,
@@ -64,16 +72,34 @@ pub enum Step {
     Put(KeyNumber, ValueSpec),
     Delete(KeyNumber),
     /// Single puts of `count` keys from `start`, `stride` apart.
-    Fill { start: KeyNumber, stride: u8, count: u16, value: ValueSpec },
+    Fill {
+        start: KeyNumber,
+        stride: u8,
+        count: u16,
+        value: ValueSpec,
+    },
     /// Single deletes of `count` keys from `start` on.
-    Clear { start: KeyNumber, count: u16 },
-    Batch { operations: Vec<(KeyNumber, Option<ValueSpec>)>, durability: Option<Durability> },
+    Clear {
+        start: KeyNumber,
+        count: u16,
+    },
+    Batch {
+        operations: Vec<(KeyNumber, Option<ValueSpec>)>,
+        durability: Option<Durability>,
+    },
     Read(Read),
     OpenSnapshot,
     ReadSnapshot(u8, Read),
     CloseSnapshot(u8),
-    OpenIterator { lower: End, upper: End },
-    AdvanceIterator { which: u8, count: u8, turns: u64 },
+    OpenIterator {
+        lower: End,
+        upper: End,
+    },
+    AdvanceIterator {
+        which: u8,
+        count: u8,
+        turns: u64,
+    },
     CloseIterator(u8),
     Flush,
     Compact,
