@@ -384,11 +384,15 @@ impl Core {
         add(&self.counters.run_bytes, runs.iter().map(|run| run.summary.file_bytes).sum());
     }
 
+    /// Makes names durable; what was unlinked before is gone for good.
     pub(crate) fn sync_directory(&self) -> Result<()> {
+        let unlinked = std::mem::take(&mut self.manifest.lock().unlinked);
         self.directory.sync().map_err(|source| {
             let error = Error::io("sync", self.directory.location(), source);
             self.fail(&error)
-        })
+        })?;
+        self.manifest.lock().deleted.extend(unlinked);
+        Ok(())
     }
 }
 

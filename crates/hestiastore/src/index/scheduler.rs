@@ -259,7 +259,7 @@ impl Core {
             }
         }
         if !gone.is_empty() {
-            self.manifest.lock().deleted.extend(gone);
+            self.manifest.lock().unlinked.extend(gone);
         }
     }
 }
