@@ -184,6 +184,29 @@ mod tests {
     }
 
     #[test]
+    fn c2_who_is_first_in_line_asks_again_while_too_little_is_given_back() {
+        let budget = WriteBudget::new(100);
+        assert!(budget.try_take(90));
+        let asked = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            scope.spawn(|| budget.take(80, || drop(asked.fetch_add(1, Ordering::SeqCst)), || false).unwrap());
+            for given_back in 1..=2 {
+                while asked.load(Ordering::SeqCst) < given_back {
+                    std::thread::yield_now();
+                }
+                assert_eq!(budget.wanted_bytes(), Some(80));
+                budget.release(30);
+            }
+            while asked.load(Ordering::SeqCst) < 3 && budget.used_bytes() < 80 {
+                std::thread::yield_now();
+            }
+            budget.release(30);
+        });
+        assert_eq!(budget.wanted_bytes(), None);
+        assert_eq!(budget.used_bytes(), 80);
+    }
+
+    #[test]
     fn stopping_wakes_who_waits() {
         let budget = WriteBudget::new(10);
         assert!(budget.try_take(10));

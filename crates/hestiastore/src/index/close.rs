@@ -92,6 +92,7 @@ impl Core {
             end
         };
         self.unlink_obsolete_files();
+        self.sync_directory()?;
         let last_seq = self.section.lock().last_seq();
         let closed = Closed {
             log_number: end.as_ref().map_or(0, |(log, _)| log.number),

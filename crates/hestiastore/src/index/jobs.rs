@@ -69,13 +69,21 @@ impl Core {
     fn flush_layer(&self, segment: &Arc<Segment>, layer: &Layer) -> Result<()> {
         // A merge into main under way would not know of a run that joins meanwhile.
         let alone = segment.structural_slot.try_take();
+        // The log first: a run that a crash leaves unnamed holds nothing that the log does not.
+        self.sync_through(self.wait_for_cut(layer)?, std::time::Duration::ZERO)?;
         let (rank, cut, runs) = self.write_buffer_out(segment, layer, alone.is_some())?;
         let _alone = alone.filter(|_| rank == crate::segment::MAIN_RANK);
-        self.sync_through(cut, std::time::Duration::ZERO)?;
         self.sync_directory()?;
         self.install_flush(segment, layer, rank, cut, &runs).inspect_err(|_| self.discard(&runs))?;
         add(&self.counters.flushes, 1);
         Ok(())
+    }
+
+    /// Waits until everything in a frozen layer is visible; the seq it was cut at.
+    fn wait_for_cut(&self, layer: &Layer) -> Result<u64> {
+        let cut = layer.buffer.as_ref().and_then(|buffer| buffer.cut()).unwrap_or(0);
+        self.publisher.wait_visible(cut).map_err(|_| self.health.refusal())?;
+        Ok(cut)
     }
 
     /// Writes a frozen layer's entries into runs; their rank, the cut, and the runs. They may join the
@@ -87,8 +95,7 @@ impl Core {
         may_join_main: bool,
     ) -> Result<(u64, u64, Vec<MergedRun>)> {
         let Some(buffer) = &layer.buffer else { return Ok((layer.rank, 0, Vec::new())) };
-        let cut = buffer.cut().unwrap_or(0);
-        self.publisher.wait_visible(cut).map_err(|_| self.health.refusal())?;
+        let cut = self.wait_for_cut(layer)?;
         let input = FlushInput::new(segment, buffer, self.config.maintenance.threads as usize);
         let into_main = may_join_main && joins_main(&segment.version(), &input);
         let rank = if into_main { crate::segment::MAIN_RANK } else { layer.rank };
@@ -398,11 +405,15 @@ impl Core {
         add(&self.counters.run_bytes, runs.iter().map(|run| run.summary.file_bytes).sum());
     }
 
+    /// Makes names durable; what was unlinked before is gone for good.
     pub(crate) fn sync_directory(&self) -> Result<()> {
+        let unlinked = std::mem::take(&mut self.manifest.lock().unlinked);
         self.directory.sync().map_err(|source| {
             let error = Error::io("sync", self.directory.location(), source);
             self.fail(&error)
-        })
+        })?;
+        self.manifest.lock().deleted.extend(unlinked);
+        Ok(())
     }
 }
 

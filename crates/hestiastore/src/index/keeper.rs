@@ -13,7 +13,9 @@ pub(crate) struct Keeper {
     pub(crate) state: ManifestState,
     /// `None` until the first write of this open.
     pub(crate) file: Option<ManifestFile>,
-    /// Pending deletions that are done; the next edit says so.
+    /// Unlinked files whose names a power cut may bring back: they stay listed.
+    pub(crate) unlinked: Vec<String>,
+    /// Pending deletions that are done, durably; the next edit says so.
     pub(crate) deleted: Vec<String>,
 }
 
@@ -27,7 +29,7 @@ pub(crate) struct Committed {
 
 impl Keeper {
     pub(crate) fn new(state: ManifestState) -> Self {
-        Self { state, file: None, deleted: Vec::new() }
+        Self { state, file: None, unlinked: Vec::new(), deleted: Vec::new() }
     }
 }
 
@@ -46,7 +48,7 @@ impl Core {
     }
 
     fn commit_locked(&self, keeper: &mut Keeper, mut changes: Vec<Change>) -> Result<Committed> {
-        let Keeper { state, file, deleted } = keeper;
+        let Keeper { state, file, deleted, .. } = keeper;
         let Some(file) = file else {
             return Err(Error::Failed { cause: "an edit before the open edit".into() });
         };

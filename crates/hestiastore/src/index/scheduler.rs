@@ -266,11 +266,19 @@ impl Core {
         }
         while self.must_flush_active() {
             let route = self.route.load_full();
-            let open = route.segments().iter().filter(|segment| !self.is_crowded(segment));
-            let fullest = open.max_by_key(|segment| segment.version().active.charged_bytes());
-            let Some(fullest) = fullest.filter(|segment| !segment.version().active.is_empty()) else { break };
-            if !self.try_flush_segment(fullest)? {
-                // Another job holds this one's slot; its thread looks again when it is done.
+            let ready =
+                |segment: &&Arc<Segment>| !segment.version().active.is_empty() && !self.is_crowded(segment);
+            let mut filled: Vec<&Arc<Segment>> = route.segments().iter().filter(ready).collect();
+            filled.sort_by_key(|segment| std::cmp::Reverse(segment.version().active.charged_bytes()));
+            let mut flushed = false;
+            for segment in filled {
+                flushed = self.try_flush_segment(segment)?;
+                if flushed {
+                    break;
+                }
+            }
+            if !flushed {
+                // Other threads are at it, and look again when they are done.
                 break;
             }
         }
@@ -298,9 +306,8 @@ impl Core {
                 Err(_) => super::counters::add(&self.counters.deletions_failed, 1),
             }
         }
-        // A deletion counts as done when it is durable. After a failure the names stay listed.
-        if !gone.is_empty() && self.directory.sync().is_ok() {
-            self.manifest.lock().deleted.extend(gone);
+        if !gone.is_empty() {
+            self.manifest.lock().unlinked.extend(gone);
         }
     }
 }

@@ -1,0 +1,1 @@
+//! Histories that once failed, shrunk, each with the bug that it found.
