@@ -47,7 +47,7 @@ impl FileHeader {
     /// [`FileHeader::require`].
     pub(crate) fn decode(bytes: &[u8], expected_magic: [u8; 8], file: &str) -> Result<Self> {
         let short = |_| {
-            let detail = format!("a file header takes {FILE_HEADER_BYTES} bytes, found {}", bytes.len());
+            let detail = format!("expected a header of {FILE_HEADER_BYTES} bytes, found {}", bytes.len());
             Error::corruption(file, 0, detail)
         };
         let (body, crc) = bytes.split_at_checked(CRC_AT).ok_or(crate::bytes::Short).map_err(short)?;

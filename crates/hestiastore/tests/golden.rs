@@ -13,7 +13,7 @@ use hestiastore::config::Durability;
 use hestiastore::directory::{Directory, MemoryDirectory};
 use hestiastore::environment::Environment;
 
-const GOLDEN: &str = "tests/golden/store.hex";
+const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/store.hex");
 const BYTES_PER_LINE: usize = 32;
 
 type Files = BTreeMap<String, Vec<u8>>;
@@ -78,7 +78,6 @@ fn from_text(text: &str) -> Files {
 fn f1_a_small_store_keeps_its_bytes() {
     let text = to_text(&written());
     if std::env::var_os("HESTIA_BLESS").is_some() {
-        std::fs::create_dir_all("tests/golden").unwrap();
         std::fs::write(GOLDEN, &text).unwrap();
     }
     let golden = std::fs::read_to_string(GOLDEN).unwrap();

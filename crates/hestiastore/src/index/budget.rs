@@ -60,7 +60,7 @@ impl WriteBudget {
     /// Takes `bytes` if nobody waits and they are free.
     #[inline]
     pub(crate) fn try_take(&self, bytes: u64) -> bool {
-        !self.crowded.load(Ordering::Acquire) && self.take_if_free(bytes)
+        !self.crowded.load(Ordering::SeqCst) && self.take_if_free(bytes)
     }
 
     fn take_if_free(&self, bytes: u64) -> bool {
@@ -78,7 +78,14 @@ impl WriteBudget {
 
     /// Waits in line for `bytes`. `on_wait` is called before each sleep at the front of the line, to ask
     /// for flushes until what [`WriteBudget::wanted_bytes`] says fits.
-    pub(crate) fn take(&self, bytes: u64, on_wait: impl Fn()) -> Result<(), Stopped> {
+    ///
+    /// Gives up when `refused` says that no room will come for now; see [`WriteBudget::wake`].
+    pub(crate) fn take(
+        &self,
+        bytes: u64,
+        on_wait: impl Fn(),
+        refused: impl Fn() -> bool,
+    ) -> Result<(), Stopped> {
         let mut line = self.line.lock();
         let number = line.next_number;
         line.next_number += 1;
@@ -93,6 +100,9 @@ impl WriteBudget {
                     break Ok(());
                 }
                 on_wait();
+            }
+            if refused() {
+                break Err(Stopped);
             }
             self.moved.wait(&mut line);
         };
@@ -110,12 +120,17 @@ impl WriteBudget {
 
     /// Gives `bytes` back.
     pub(crate) fn release(&self, bytes: u64) {
-        // Either this sees who waits, or they see what is free.
         self.used_bytes.fetch_sub(bytes, Ordering::SeqCst);
         if self.crowded.load(Ordering::SeqCst) {
             drop(self.line.lock());
             self.moved.notify_all();
         }
+    }
+
+    /// Lets everyone who waits look again.
+    pub(crate) fn wake(&self) {
+        drop(self.line.lock());
+        self.moved.notify_all();
     }
 
     /// Wakes everyone with an error, now and later.
@@ -147,7 +162,7 @@ mod tests {
         let order = Mutex::new(Vec::new());
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                budget.take(80, || ()).unwrap();
+                budget.take(80, || (), || false).unwrap();
                 order.lock().push(80);
                 budget.release(80);
             });
@@ -157,7 +172,7 @@ mod tests {
             // Ten bytes are free, and would be enough for this one.
             assert!(!budget.try_take(5));
             scope.spawn(|| {
-                budget.take(30, || ()).unwrap();
+                budget.take(30, || (), || false).unwrap();
                 order.lock().push(30);
             });
             while budget.line.lock().waiting.len() < 2 {
@@ -173,7 +188,7 @@ mod tests {
         let budget = WriteBudget::new(10);
         assert!(budget.try_take(10));
         std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| budget.take(1, || ()));
+            let waiting = scope.spawn(|| budget.take(1, || (), || false));
             budget.stop();
             assert!(waiting.join().unwrap().is_err());
         });

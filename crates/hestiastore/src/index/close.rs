@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::core::Core;
 use super::health::IndexState;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::manifest::{Change, Closed};
 use crate::registry::RegistryState;
 
@@ -51,13 +51,22 @@ impl Core {
         self.logs.stop();
         self.threads.lock().join();
         if !self.has_log() || self.unflushed_bytes() > LEFT_IN_LOG_BYTES {
-            for segment in self.route.load_full().segments() {
-                self.flush_segment(segment)?;
-                // A buffer frozen earlier may have come before the active one.
-                self.flush_segment(segment)?;
+            match self.flush_everything() {
+                // What does not fit on the disk stays in the log (PROTOCOL D8).
+                Err(Error::WritesRefused { .. }) if self.has_log() => {}
+                outcome => outcome?,
             }
         }
         self.sync_through(last_seq, Duration::ZERO)
+    }
+
+    fn flush_everything(&self) -> Result<()> {
+        for segment in self.route.load_full().segments() {
+            while segment.version().least_unflushed_seq() != u64::MAX {
+                self.flush_segment(segment)?;
+            }
+        }
+        Ok(())
     }
 
     fn unflushed_bytes(&self) -> u64 {
@@ -75,7 +84,12 @@ impl Core {
             self.drop_all_logs()?;
             None
         } else {
-            self.end_log()?
+            let end = self.end_log()?;
+            // The last SYNC mark came after the sync that it tells of; CLOSE names an end that is on disk.
+            if let Some((log, _)) = &end {
+                log.sync().map_err(|error| self.fail(&error))?;
+            }
+            end
         };
         self.unlink_obsolete_files();
         let last_seq = self.section.lock().last_seq();

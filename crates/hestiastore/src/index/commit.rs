@@ -148,10 +148,14 @@ impl Core {
             return Ok(());
         }
         let start = Instant::now();
-        let taken = self.budget.take(bytes, || self.scheduler.ask_for_room());
+        let taken =
+            self.budget.take(bytes, || self.scheduler.ask_for_room(), || self.refused_writes.is_active());
         add(&self.counters.stalls, 1);
         add(&self.counters.stall_micros, start.elapsed().as_micros() as u64);
-        taken.map_err(|_| self.health.refusal())
+        taken.map_err(|_| match self.refused_writes.cause() {
+            Some(cause) if !self.health.has_failed() => Error::WritesRefused { cause },
+            _ => self.health.refusal(),
+        })
     }
 
     fn enter_section(&self, commit: &mut Commit) -> Result<Placed> {
@@ -170,6 +174,7 @@ impl Core {
                 }
                 Err(Obstacle::Crowded) => {
                     drop(held);
+                    self.check_writable()?;
                     std::thread::yield_now();
                 }
             }
@@ -224,7 +229,8 @@ impl Core {
         Ok(())
     }
 
-    fn wake_flush_if_needed(&self) {
+    /// Asks for flushes while active buffers hold too much.
+    pub(crate) fn wake_flush_if_needed(&self) {
         if self.must_flush_active() {
             self.scheduler.signal_pressure();
         }

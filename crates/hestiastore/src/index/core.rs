@@ -14,6 +14,7 @@ use super::health::{Health, IndexState};
 use super::keeper::Keeper;
 use super::log_upkeep::LogKeeper;
 use super::publish::Publisher;
+use super::refusal::RefusedWrites;
 use super::scheduler::Scheduler;
 use super::section::Section;
 use crate::config::{Config, Durability};
@@ -49,6 +50,7 @@ pub(crate) struct Core {
     pub(crate) section: Mutex<Section>,
     pub(crate) publisher: Publisher,
     pub(crate) budget: WriteBudget,
+    pub(crate) refused_writes: RefusedWrites,
     /// Bytes of the write budget that are in frozen buffers.
     pub(crate) frozen_bytes: AtomicU64,
     pub(crate) logs: LogKeeper,
@@ -80,6 +82,7 @@ impl Core {
         self.health.fail(&error.to_string());
         self.registry.set_state(RegistryState::Error);
         self.publisher.fail();
+        self.logs.fail();
         self.budget.stop();
         self.scheduler.wake_all();
         self.health.refusal()

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::metrics::ShardedCounter;
+use crate::metrics::{Histogram, ShardedCounter};
 
 /// Counters of an open index. Hot ones are sharded; those of jobs are plain.
 #[derive(Debug, Default)]
@@ -17,7 +17,8 @@ pub(crate) struct Counters {
     pub(crate) entries_read: ShardedCounter,
     pub(crate) log_bytes: ShardedCounter,
     pub(crate) log_records: ShardedCounter,
-    pub(crate) log_syncs: AtomicU64,
+    /// How long each sync of the log took.
+    pub(crate) log_syncs: Histogram,
     pub(crate) stalls: AtomicU64,
     pub(crate) stall_micros: AtomicU64,
     pub(crate) flushes: AtomicU64,

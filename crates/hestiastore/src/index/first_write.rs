@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
 use super::core::Core;
-use super::log_upkeep::run_log_thread;
+use super::log_upkeep::{is_full, run_log_thread};
 use super::open::{is_run_name, list};
 use super::scheduler::run_maintenance_thread;
 use crate::directory::OpenMode;
@@ -83,14 +83,15 @@ impl Core {
         if keeper.file.is_some() {
             return Ok(());
         }
-        let mut file = ManifestFile::create(&*self.directory, &self.environment, &keeper.state)?;
+        let created = ManifestFile::create(&*self.directory, &self.environment, &keeper.state);
+        let mut file = created.map_err(|error| self.judge(error))?;
         let mut changes = vec![Change::Open { epoch: keeper.state.epoch + 1 }];
         let config = self.config.encode();
         if config != keeper.state.config {
             changes.push(Change::SetConfig(config));
         }
         changes.push(Change::LastSeq(self.section.lock().last_seq()));
-        file.commit(&mut keeper.state, &Edit { changes })?;
+        file.commit(&mut keeper.state, &Edit { changes }).map_err(|error| self.judge(error))?;
         keeper.file = Some(file);
         Ok(())
     }
@@ -196,6 +197,19 @@ impl Core {
 
     /// A sync of the logs that replay has read: runs may not get ahead of them (PROTOCOL D1).
     fn sync_listed_logs(&self) -> Result<()> {
+        self.try_sync_listed_logs().map_err(|error| self.judge(error))
+    }
+
+    /// A failed write or sync of manifest or log is final; a full disk is not (PROTOCOL D8).
+    fn judge(&self, error: Error) -> Error {
+        match error {
+            Error::WritesRefused { .. } => error,
+            error if is_full(&error) => Error::WritesRefused { cause: error.to_string().into() },
+            error => self.fail(&error),
+        }
+    }
+
+    fn try_sync_listed_logs(&self) -> Result<()> {
         for log in &self.manifest.lock().state.logs {
             let name = crate::wal::log_file_name(log.number);
             match self.directory.open(&name, OpenMode::ReadWrite) {
@@ -212,9 +226,7 @@ impl Core {
         for number in 1..=self.config.maintenance.threads.max(1) {
             threads.0.push(self.start(format!("hestia-maint-{number}"), run_maintenance_thread)?);
         }
-        if self.has_log() {
-            threads.0.push(self.start("hestia-log".to_owned(), run_log_thread)?);
-        }
+        threads.0.push(self.start("hestia-log".to_owned(), run_log_thread)?);
         for segment in self.route.load().segments() {
             if !segment.version().layers.is_empty() {
                 self.scheduler.request_structural(segment);

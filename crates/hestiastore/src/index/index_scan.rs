@@ -67,6 +67,11 @@ impl IndexScan {
 
     /// Goes on to the next larger key.
     pub(crate) fn next(&mut self) -> Result<bool> {
+        let stepped = self.step_forward();
+        self.stand_nowhere_after_an_error(stepped)
+    }
+
+    fn step_forward(&mut self) -> Result<bool> {
         self.point.core.health.check_readable()?;
         let Some((segment, scan)) = &mut self.current else { return Ok(false) };
         if scan.next()? {
@@ -80,6 +85,11 @@ impl IndexScan {
 
     /// Goes on to the next smaller key.
     pub(crate) fn prev(&mut self) -> Result<bool> {
+        let stepped = self.step_backward();
+        self.stand_nowhere_after_an_error(stepped)
+    }
+
+    fn step_backward(&mut self) -> Result<bool> {
         self.point.core.health.check_readable()?;
         let Some((segment, scan)) = &mut self.current else { return Ok(false) };
         if scan.prev()? {
@@ -123,6 +133,14 @@ impl IndexScan {
     #[inline]
     fn is_below_upper(&self, key: &[u8]) -> bool {
         self.upper.as_deref().is_none_or(|upper| key < upper)
+    }
+
+    /// A source that failed is lost to the merge: going on would leave its entries out.
+    fn stand_nowhere_after_an_error(&mut self, stepped: Result<bool>) -> Result<bool> {
+        if stepped.is_err() {
+            self.current = None;
+        }
+        stepped
     }
 
     fn stand_nowhere(&mut self) -> bool {

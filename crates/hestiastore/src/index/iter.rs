@@ -252,18 +252,29 @@ impl<K: KeyType, V: ValueType> Cursor<K, V> {
     }
 
     /// The encoded value stood on, borrowed unless it is a large value stored apart.
+    ///
+    /// # Errors
+    /// `Closed`, `Failed`; `Corruption` and I/O for a value stored apart.
     pub fn value_bytes(&self) -> Result<Cow<'_, [u8]>> {
+        self.point.core.health.check_readable()?;
         self.scan.value()
     }
 
     /// The key stood on.
+    ///
+    /// # Errors
+    /// `Closed`, `Failed`, `Decode`.
     pub fn key(&self) -> Result<K> {
+        self.point.core.health.check_readable()?;
         K::decode(self.scan.key())
     }
 
     /// The value stood on.
+    ///
+    /// # Errors
+    /// Those of [`Cursor::value_bytes`]; `Decode`.
     pub fn value(&self) -> Result<V> {
-        V::decode(&self.scan.value()?)
+        V::decode(&self.value_bytes()?)
     }
 }
 

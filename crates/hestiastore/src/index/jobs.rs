@@ -10,7 +10,7 @@ use super::health::IndexState;
 use super::log_upkeep::is_full;
 use crate::error::{Error, Result};
 use crate::manifest::{Change, RunReference};
-use crate::run::{RunIdentity, RunSummary};
+use crate::run::{RunIdentity, RunSummary, run_file_name};
 use crate::segment::write_buffer::WriteBuffer;
 use crate::segment::{
     FlushInput, Layer, LoadRuns, MergePlan, MergedRun, Retention, RunHandle, RunRef, Segment, SegmentVersion,
@@ -19,9 +19,6 @@ use crate::segment::{
 
 /// A run that cannot be written is tried again under a new name so often (PROTOCOL D8).
 const RUN_ATTEMPTS: u32 = 3;
-
-/// A segment with so many fan-ins of deltas takes no further flush before a merge.
-pub(super) const CROWDED_FAN_INS: usize = 8;
 
 impl Core {
     /// Freezes the active buffer, if it holds anything (PROTOCOL C3).
@@ -76,7 +73,7 @@ impl Core {
         let _alone = alone.filter(|_| rank == crate::segment::MAIN_RANK);
         self.sync_through(cut, std::time::Duration::ZERO)?;
         self.sync_directory()?;
-        self.install_flush(segment, layer, rank, cut, runs)?;
+        self.install_flush(segment, layer, rank, cut, &runs).inspect_err(|_| self.discard(&runs))?;
         add(&self.counters.flushes, 1);
         Ok(())
     }
@@ -120,12 +117,12 @@ impl Core {
         layer: &Layer,
         rank: u64,
         cut: u64,
-        runs: Vec<MergedRun>,
+        runs: &[MergedRun],
     ) -> Result<()> {
         let Some(buffer) = &layer.buffer else { return Ok(()) };
         let installing = segment.installing.lock();
         let mut next = segment.version().as_ref().clone();
-        let references = self.references(&runs, rank);
+        let references = self.references(runs, rank);
         next.flushed_seq = next.flushed_seq.max(cut);
         let mut changes = vec![put_segment(segment, &next)];
         changes.extend(references.iter().map(|run| add_run(segment.id, run)));
@@ -143,7 +140,7 @@ impl Core {
         let before = segment.publish(Arc::new(next));
         drop(installing);
         drop(before);
-        self.count_runs(&runs);
+        self.count_runs(runs);
         add(&self.counters.flushed_bytes, runs.iter().map(|run| run.summary.file_bytes).sum());
         self.release_buffer(buffer);
         if keep {
@@ -170,14 +167,14 @@ impl Core {
                 break;
             }
             let unsplittable = segment.unsplittable_bytes.load(Ordering::Acquire);
-            // The job speaks of this version: a freeze meanwhile moves the places of the layers.
+            // Places in the version mean something in this version only.
             let version = segment.version().clone();
             let Some(job) = self.merge_limits().next_job(&version, unsplittable) else { break };
             let outcome = match job {
                 StructuralJob::MergeDeltas(layers) => {
                     self.merge_layers(segment, &version, layers, MergeScope::Deltas)
                 }
-                StructuralJob::MergeMain => self.merge_all(segment, MergeScope::OverlappedMain),
+                StructuralJob::MergeMain => self.merge_all(segment, &version, MergeScope::OverlappedMain),
                 StructuralJob::Split(parts) => match self.split_segment(segment, parts) {
                     Ok(true) => break,
                     Ok(false) => return self.stop_splitting(segment),
@@ -192,10 +189,11 @@ impl Core {
     /// Merges everything of the segment into new main runs, if that changes anything, and splits it.
     pub(crate) fn compact_segment(&self, segment: &Arc<Segment>) -> Result<()> {
         let slot = segment.structural_slot.take();
-        if segment.is_retired() || !segment.version().can_compact() {
+        let version = segment.version().clone();
+        if segment.is_retired() || !version.can_compact() {
             return Ok(());
         }
-        let outcome = self.merge_all(segment, MergeScope::WholeMain);
+        let outcome = self.merge_all(segment, &version, MergeScope::WholeMain);
         self.note_damage(segment, outcome)?;
         drop(slot);
         self.tend_segment(segment)
@@ -219,13 +217,13 @@ impl Core {
         Ok(())
     }
 
-    fn merge_all(&self, segment: &Arc<Segment>, scope: MergeScope) -> Result<()> {
-        let version = segment.version().clone();
+    fn merge_all(&self, segment: &Arc<Segment>, version: &SegmentVersion, scope: MergeScope) -> Result<()> {
         let first = version.layers.iter().position(Layer::is_flushed).unwrap_or(version.layers.len());
-        self.merge_layers(segment, &version, first..version.layers.len(), scope)
+        self.merge_layers(segment, version, first..version.layers.len(), scope)
     }
 
-    /// Merges the layers at these places of `version`, and the main runs that `scope` adds.
+    /// Merges the layers at these places of `version`, all of them flushed, and the main runs that
+    /// `scope` adds. The caller holds the structural slot, so the layers are still there at the end.
     fn merge_layers(
         &self,
         segment: &Arc<Segment>,
@@ -260,7 +258,8 @@ impl Core {
         )?;
         self.sync_directory()?;
         let ranks: Vec<u64> = merged.iter().map(|layer| layer.rank).collect();
-        self.install_merge(segment, &ranks, &inputs, plan.rank, &outputs)?;
+        self.install_merge(segment, &ranks, &inputs, plan.rank, &outputs)
+            .inspect_err(|_| self.discard(&outputs))?;
         add(if into_main { &self.counters.main_merges } else { &self.counters.delta_merges }, 1);
         Ok(())
     }
@@ -299,6 +298,18 @@ impl Core {
         Ok(())
     }
 
+    /// Removes runs that no edit came to name. After a failed edit it is not known whether one did: then
+    /// they stay, and the next open decides.
+    fn discard(&self, runs: &[MergedRun]) {
+        if self.health.has_failed() {
+            return;
+        }
+        for run in runs {
+            self.graveyard.push(run_file_name(run.summary.properties.identity.uid));
+        }
+        self.unlink_obsolete_files();
+    }
+
     /// Writes a job's runs, again under new names if the disk refuses (PROTOCOL D8).
     fn write_runs(
         &self,
@@ -323,10 +334,14 @@ impl Core {
         let mut attempts = 1;
         loop {
             match write(&plan, retention()) {
+                Err(error) if is_full(&error) => return Err(self.refuse_writes(&error)),
                 Err(error @ Error::Io { .. }) if attempts >= RUN_ATTEMPTS => return Err(self.fail(&error)),
-                Err(error @ Error::Io { .. }) if is_full(&error) && self.is_ending() => return Err(error),
                 Err(Error::Io { .. }) => attempts += 1,
-                outcome => return outcome,
+                Ok(runs) => {
+                    self.accept_writes();
+                    return Ok(runs);
+                }
+                Err(error) => return Err(error),
             }
         }
     }

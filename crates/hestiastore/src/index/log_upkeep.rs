@@ -73,6 +73,11 @@ impl LogKeeper {
         self.gate.synced_seq()
     }
 
+    /// The index has failed: nobody is to wait for a sync.
+    pub(crate) fn fail(&self) {
+        self.gate.fail();
+    }
+
     /// Number of live files and their bytes.
     pub(crate) fn live_size(&self) -> (u64, u64) {
         let live = self.live.lock();
@@ -116,6 +121,10 @@ pub(crate) fn run_log_thread(core: &Core) {
         if core.health.state() != IndexState::Ready {
             continue;
         }
+        if core.refused_writes.is_active() {
+            // There may be space again: a flush finds out.
+            core.scheduler.ask_for_room();
+        }
         // A failure is recorded where it happens; here is nobody to tell.
         let _ = core.log_round(errand.want_next);
     }
@@ -123,7 +132,7 @@ pub(crate) fn run_log_thread(core: &Core) {
 
 impl Core {
     fn log_round(&self, want_next: bool) -> Result<()> {
-        if want_next {
+        if want_next && self.has_log() {
             self.prepare_next_log(0)?;
             self.press_oldest_buffers();
         }
@@ -157,6 +166,7 @@ impl Core {
                 .cloned()
                 .collect()
         };
+        let start = self.environment.clock.monotonic_micros();
         for log in logs {
             // Sealed before the sync began, and all of it copied: nothing more will come.
             let complete = log.sealed_at().is_some_and(|last_seq| last_seq <= through);
@@ -165,7 +175,8 @@ impl Core {
                 log.sealed_and_synced.store(true, Ordering::Release);
             }
         }
-        add(&self.counters.log_syncs, 1);
+        let took_micros = self.environment.clock.monotonic_micros() - start;
+        self.counters.log_syncs.record(took_micros * 1_000);
         self.append_mark(through, false)?;
         Ok(through)
     }
@@ -173,10 +184,15 @@ impl Core {
     /// Appends a SYNC mark. Where the log has no room the mark is left out, unless `turn` asks to go
     /// on in the next log with it.
     fn append_mark(&self, synced_seq: u64, turn: bool) -> Result<()> {
-        let placed = {
+        let placed = loop {
             let mut section = self.section.lock();
             if !self.publisher.has_room(section.next_ticket) {
-                return Ok(());
+                drop(section);
+                if self.health.has_failed() {
+                    return Err(self.health.refusal());
+                }
+                std::thread::yield_now();
+                continue;
             }
             let room =
                 section.tail.as_ref().is_some_and(|tail| tail.fits(SYNC_RECORD_BYTES, section.next_seq, 0));
@@ -188,7 +204,7 @@ impl Core {
             } else if !room {
                 return Ok(());
             }
-            section.place(0, Some(SYNC_RECORD_BYTES))
+            break section.place(0, Some(SYNC_RECORD_BYTES));
         };
         let Some(placed) = placed else { return Ok(()) };
         let Some(place) = &placed.log else { return Ok(()) };
@@ -226,9 +242,12 @@ impl Core {
             base_seq,
             capacity_bytes,
         };
-        let prepared = plan.prepare(&self.directory, recycled.as_deref())?;
+        let prepared = plan.prepare(&self.directory, recycled.as_deref());
+        let prepared =
+            prepared.map_err(|error| if is_full(&error) { self.refuse_writes(&error) } else { error })?;
         let listing = Change::AddLog { number: plan.number, uid: plan.uid };
-        let committed = self.commit_edit(vec![listing])?;
+        let committed = self.commit_edit(vec![listing]).inspect_err(|_| plan.abandon(&self.directory))?;
+        self.accept_writes();
         let log = prepared.listed(committed.edit_number);
         self.logs.live.lock().push_back(Arc::clone(&log));
         self.section.lock().next_log = Some(log);
@@ -256,7 +275,8 @@ impl Core {
             return Ok(());
         }
         let _only_one = self.logs.trimming.lock();
-        // A log whose first commit is not visible may lack its BEGIN, and must not become the floor.
+        // A log whose first commit is not on disk may lack its BEGIN, and must not become the floor.
+        let synced = self.logs.synced_seq();
         // In this order: visible, then the route map, then the buffers.
         let visible = self.publisher.visible();
         let route = self.route.load_full();
@@ -265,7 +285,7 @@ impl Core {
         let live = self.logs.live.lock();
         let obsolete = live
             .iter()
-            .take_while(|log| log.sealed_at().is_some_and(|last| last < floor_seq && last < visible))
+            .take_while(|log| log.sealed_at().is_some_and(|last| last < floor_seq && last < synced))
             .count();
         let Some(floor) = live.get(obsolete).filter(|_| obsolete > 0).map(|log| log.number) else {
             return Ok(());

@@ -55,11 +55,26 @@ impl Core {
     }
 
     /// Compacts every segment: what was written before the call is in main runs when it returns.
+    ///
+    /// A segment may split while its turn comes: its children are asked again. Writes meanwhile bring
+    /// ever new deltas, so the rounds are bounded.
     pub(crate) fn compact_and_wait(self: &Arc<Self>) -> Result<()> {
+        const ROUNDS: u32 = 4;
         self.flush_and_wait()?;
-        self.request_compactions()?;
-        self.scheduler.wait_until(|| self.scheduler.compactions_done() || self.is_over());
-        self.health.check_readable()
+        self.scheduler.take_compaction_failure();
+        for _ in 0..ROUNDS {
+            for segment in self.route.load_full().segments() {
+                if segment.version().can_compact() {
+                    self.scheduler.request_compaction(segment);
+                }
+            }
+            self.scheduler.wait_until(|| self.scheduler.compactions_done() || self.is_over());
+            self.health.check_readable()?;
+            if let Some(failure) = self.scheduler.take_compaction_failure() {
+                return Err(failure);
+            }
+        }
+        Ok(())
     }
 
     /// Returns when no maintenance is waiting or under way. New writes may bring new work at any time.

@@ -53,6 +53,7 @@ impl Core {
         let write_path = &mut snapshot.write_path;
         write_path.buffered_bytes = self.budget.used_bytes();
         write_path.budget_bytes = self.budget.limit_bytes();
+        write_path.delta_cache_bytes = self.delta_cache.lock().bytes();
         write_path.flushes = read(&counters.flushes);
         write_path.flushed_bytes = read(&counters.flushed_bytes);
         write_path.stall_count = read(&counters.stalls);
@@ -103,7 +104,11 @@ impl Core {
         (log.files, log.bytes) = self.logs.live_size();
         log.appended_bytes = self.counters.log_bytes.sum();
         log.appended_records = self.counters.log_records.sum();
-        log.syncs = read(&self.counters.log_syncs);
+        let syncs = self.counters.log_syncs.snapshot();
+        log.syncs = syncs.count;
+        log.sync_p50_micros = syncs.quantile(0.5) / 1_000;
+        log.sync_p99_micros = syncs.quantile(0.99) / 1_000;
+        log.sync_max_micros = syncs.max_nanos / 1_000;
         log.synced_seq = self.logs.synced_seq();
         log.last_seq = self.publisher.visible();
     }

@@ -26,6 +26,7 @@ mod measure;
 mod open;
 mod publish;
 mod read;
+mod refusal;
 mod scheduler;
 mod section;
 mod snapshot;

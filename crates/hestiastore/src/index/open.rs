@@ -18,6 +18,7 @@ use super::health::{Health, IndexState};
 use super::keeper::Keeper;
 use super::log_upkeep::LogKeeper;
 use super::publish::Publisher;
+use super::refusal::RefusedWrites;
 use super::scheduler::Scheduler;
 use super::section::Section;
 use crate::config::{Config, ConfigPatch, merge_at_open};
@@ -210,6 +211,7 @@ fn build(
         section: Mutex::new(Section::new(state.index_uuid, state.lineage, 1)),
         publisher: Publisher::new(0),
         budget: WriteBudget::new(config.write_buffer.budget_bytes),
+        refused_writes: RefusedWrites::default(),
         frozen_bytes: AtomicU64::new(0),
         logs: LogKeeper::new(),
         next_segment_id: AtomicU64::new(state.next_segment_id),
@@ -325,15 +327,7 @@ fn replay_logs(
     proven_synced_seq: u64,
     recovered: &mut Recovered,
 ) -> Result<ReplayEnd> {
-    let listed: Vec<ListedLog> = state
-        .logs
-        .iter()
-        .map(|log| ListedLog {
-            number: log.number,
-            uid: log.uid,
-            end: log.end.map(|end| (end.offset, end.last_seq)),
-        })
-        .collect();
+    let listed = listed_logs(state);
     let expectations = Expectations { proven_synced_seq, policy: DamagePolicy::Fail };
     let route = core.route.load_full();
     let mut first_seq = None;
@@ -347,6 +341,16 @@ fn replay_logs(
     })?;
     recovered.replayed_seqs = first_seq.map(|first| (first, end.next_seq - 1));
     Ok(end)
+}
+
+/// The logs as replay wants them.
+pub(super) fn listed_logs(state: &ManifestState) -> Vec<ListedLog> {
+    let listed = |log: &crate::manifest::LogState| ListedLog {
+        number: log.number,
+        uid: log.uid,
+        end: log.end.map(|end| (end.offset, end.last_seq)),
+    };
+    state.logs.iter().map(listed).collect()
 }
 
 fn apply(core: &Core, route: &RouteMap, seq: u64, operation: OperationRef<'_>) {

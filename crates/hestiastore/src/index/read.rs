@@ -87,7 +87,6 @@ impl Core {
         // First the version, then what is visible (PROTOCOL C5).
         let version = segment.version();
         let seq = seq.unwrap_or_else(|| self.publisher.visible());
-        segment.touch();
         let Some(hit) = search(segment, &version, &self.registry, key, hash, seq)? else { return Ok(None) };
         let kind = match &hit {
             Hit::Buffered(_, version) => version.kind,

@@ -32,6 +32,8 @@ struct Jobs {
     structural_at_work: usize,
     at_work: usize,
     compactions_at_work: usize,
+    /// The first compaction that failed since somebody asked.
+    compaction_failure: Option<crate::Error>,
     stop: bool,
 }
 
@@ -129,6 +131,18 @@ impl Scheduler {
         jobs.compactions.is_empty() && jobs.compactions_at_work == 0
     }
 
+    fn note_compaction(&self, outcome: crate::Result<()>) -> crate::Result<()> {
+        if let Err(failure) = &outcome {
+            self.jobs.lock().compaction_failure.get_or_insert_with(|| failure.clone());
+        }
+        outcome
+    }
+
+    /// The first failure of a compaction since the last call.
+    pub(crate) fn take_compaction_failure(&self) -> Option<crate::Error> {
+        self.jobs.lock().compaction_failure.take()
+    }
+
     /// Whether nothing waits and nothing is at work.
     pub(crate) fn is_idle(&self) -> bool {
         let jobs = self.jobs.lock();
@@ -206,8 +220,11 @@ impl Core {
         let outcome = match job {
             Job::Flush(segment) => self.flush_segment(segment),
             Job::FlushFullest => self.flush_fullest(),
-            Job::Structural(segment) => self.tend_segment(segment),
-            Job::Compact(segment) => self.compact_segment(segment),
+            Job::Structural(segment) => self.note_structural(segment, self.tend_segment(segment)),
+            Job::Compact(segment) => {
+                let outcome = self.note_structural(segment, self.compact_segment(segment));
+                self.scheduler.note_compaction(outcome)
+            }
             Job::Stop => Ok(()),
         };
         if outcome.is_err() {
@@ -232,6 +249,13 @@ impl Core {
             || (active_bytes > 0 && self.budget.wanted_bytes().is_some_and(in_the_way))
     }
 
+    /// After a failed merge flushes must not wait for another one.
+    fn note_structural(&self, segment: &Segment, outcome: crate::Result<()>) -> crate::Result<()> {
+        segment.merges_fail.store(outcome.is_err(), Ordering::Release);
+        self.wake_flush_if_needed();
+        outcome
+    }
+
     /// Flushes what is frozen and nobody is at, then the fullest buffers until the active ones hold less
     /// than they may.
     fn flush_fullest(&self) -> crate::Result<()> {
@@ -242,8 +266,8 @@ impl Core {
         }
         while self.must_flush_active() {
             let route = self.route.load_full();
-            let fullest =
-                route.segments().iter().max_by_key(|segment| segment.version().active.charged_bytes());
+            let open = route.segments().iter().filter(|segment| !self.is_crowded(segment));
+            let fullest = open.max_by_key(|segment| segment.version().active.charged_bytes());
             let Some(fullest) = fullest.filter(|segment| !segment.version().active.is_empty()) else { break };
             if !self.try_flush_segment(fullest)? {
                 // Another job holds this one's slot; its thread looks again when it is done.
@@ -251,6 +275,16 @@ impl Core {
             }
         }
         Ok(())
+    }
+
+    /// Whether a segment has so many deltas that a merge must come before the next flush: writers wait
+    /// rather than readers suffer. Never where no merge will come.
+    fn is_crowded(&self, segment: &Segment) -> bool {
+        const CROWDED_FAN_INS: usize = 8;
+        let stuck = segment.damaged.load(Ordering::Acquire) || segment.merges_fail.load(Ordering::Acquire);
+        let merges_come = self.config.maintenance.automatic && !stuck;
+        let deltas = segment.version().layers.len();
+        merges_come && deltas >= CROWDED_FAN_INS * self.config.segment.delta_fan_in as usize
     }
 
     /// Unlinks the files that nobody reads any more.
@@ -264,7 +298,8 @@ impl Core {
                 Err(_) => super::counters::add(&self.counters.deletions_failed, 1),
             }
         }
-        if !gone.is_empty() {
+        // A deletion counts as done when it is durable. After a failure the names stay listed.
+        if !gone.is_empty() && self.directory.sync().is_ok() {
             self.manifest.lock().deleted.extend(gone);
         }
     }

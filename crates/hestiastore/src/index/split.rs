@@ -59,7 +59,7 @@ impl Core {
         for buffer in parent.unflushed().filter_map(|layer| layer.buffer.as_ref()).chain([&parent.active]) {
             buffer.share_between(children.len());
         }
-        // Before the swap: a child may have flushed its part at once.
+        // Before the children can flush it and take the same bytes off again.
         self.frozen_bytes.fetch_add(parent.active.stamp_frozen_bytes(), Ordering::Relaxed);
         let before = self.swap_route(&parent.active, next_route);
         segment.retired.store(true, Ordering::Release);

@@ -145,11 +145,13 @@ impl ManifestFile {
     }
 
     /// Bytes in use: the offset of the next edit. The reserve behind it does not count.
+    #[cfg(test)]
     pub(crate) fn bytes(&self) -> u64 {
         self.end
     }
 
     /// Number of the last edit, or of the base state.
+    #[cfg(test)]
     pub(crate) fn edit_number(&self) -> u64 {
         self.number
     }

@@ -9,7 +9,7 @@ use std::fmt;
 use std::ops::Range;
 
 use crate::bytes::Reader;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::file_header::{FILE_HEADER_BYTES, FileHeader};
 
 pub(super) const MAGIC: [u8; 8] = *b"HSTMAN\r\n";

@@ -111,6 +111,7 @@ impl ManifestState {
     }
 
     /// The least listed log: everything before it is gone or free for recycling.
+    #[cfg(test)]
     pub(crate) fn log_floor(&self) -> Option<u64> {
         self.logs.first().map(|log| log.number)
     }

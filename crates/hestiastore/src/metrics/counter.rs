@@ -18,10 +18,6 @@ pub(crate) struct ShardedCounter {
 }
 
 impl ShardedCounter {
-    pub(crate) fn new() -> Self {
-        Self::default()
-    }
-
     pub(crate) fn add(&self, n: u64) {
         self.shards[thread_number() % SHARDS].0.fetch_add(n, Ordering::Relaxed);
     }
@@ -48,7 +44,7 @@ mod tests {
 
     #[test]
     fn concurrent_adds_sum_up() {
-        let counter = ShardedCounter::new();
+        let counter = ShardedCounter::default();
         thread::scope(|scope| {
             for thread in 0..24u64 {
                 let counter = &counter;
@@ -65,7 +61,7 @@ mod tests {
 
     #[test]
     fn sum_wraps_as_its_parts_do() {
-        let counter = ShardedCounter::new();
+        let counter = ShardedCounter::default();
         counter.add(u64::MAX);
         thread::scope(|scope| {
             scope.spawn(|| counter.add(3));

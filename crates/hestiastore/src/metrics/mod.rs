@@ -11,7 +11,7 @@ mod json;
 mod snapshot;
 
 pub(crate) use counter::ShardedCounter;
-pub(crate) use histogram::{Histogram, HistogramSnapshot};
+pub(crate) use histogram::Histogram;
 pub use snapshot::{
     BloomMetrics, CacheMetrics, IoMetrics, LogMetrics, MetricsSnapshot, OperationMetrics, SegmentMetrics,
     SnapshotMetrics, WritePathMetrics,

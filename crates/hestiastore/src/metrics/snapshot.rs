@@ -129,6 +129,8 @@ groups! {
         buffered_bytes: u64,
         /// Limit of that: `write_buffer.budget_bytes`.
         budget_bytes: u64,
+        /// Bytes of flushed buffers that are kept in memory: the delta cache.
+        delta_cache_bytes: u64,
         /// Flushes that were installed.
         flushes: u64,
         /// Bytes that flushes wrote.
@@ -205,6 +207,12 @@ groups! {
         appended_records: u64,
         /// Syncs that were finished.
         syncs: u64,
+        /// Median time of a sync, in microseconds.
+        sync_p50_micros: u64,
+        /// Time that one sync in a hundred takes longer than, in microseconds.
+        sync_p99_micros: u64,
+        /// Longest sync, in microseconds.
+        sync_max_micros: u64,
         /// Greatest seq that is known to survive a power cut.
         synced_seq: u64,
         /// Greatest seq that was given.
@@ -215,8 +223,6 @@ groups! {
     io: IoMetrics {
         /// Chunks that were read from files.
         chunk_reads: u64,
-        /// Bytes of these.
-        chunk_read_bytes: u64,
         /// Bytes written to runs, logs and manifest.
         written_bytes: u64,
         /// Files that were moved to quarantine.
@@ -320,7 +326,7 @@ mod tests {
             r#"{"name":"or\"ders","location":"C:\\data\n","state":"ready","#,
             r#""operations":{"puts":18446744073709551615,"gets":0,"get_hits":0,"deletes":0,"batches":0,"#,
             r#""batch_operations":0,"iterators":0,"entries_read":0},"#,
-            r#""write_path":{"buffered_bytes":0,"budget_bytes":0,"flushes":0,"flushed_bytes":0,"#,
+            r#""write_path":{"buffered_bytes":0,"budget_bytes":0,"delta_cache_bytes":0,"flushes":0,"flushed_bytes":0,"#,
             r#""stall_count":0,"stall_micros":0},"#,
             r#""segments":{"count":0,"runs":0,"main_runs":0,"delta_runs":0,"entries_estimate":0,"#,
             r#""stored_bytes":0,"splits":0,"delta_merges":0,"main_merges":0},"#,
@@ -328,8 +334,8 @@ mod tests {
             r#""loaded_segments":0,"evictions":0},"#,
             r#""bloom":{"requests":0,"refused":0,"positives":0,"false_positives":0},"#,
             r#""log":{"mode":"buffered","files":0,"bytes":0,"appended_bytes":0,"appended_records":0,"#,
-            r#""syncs":0,"synced_seq":0,"last_seq":0},"#,
-            r#""io":{"chunk_reads":0,"chunk_read_bytes":0,"written_bytes":0,"quarantined_files":0},"#,
+            r#""syncs":0,"sync_p50_micros":0,"sync_p99_micros":0,"sync_max_micros":0,"synced_seq":0,"last_seq":0},"#,
+            r#""io":{"chunk_reads":0,"written_bytes":0,"quarantined_files":0},"#,
             r#""snapshots":{"open":0,"oldest_seq":null}}"#,
         );
         assert_eq!(metrics.to_json(), expected);
@@ -344,7 +350,7 @@ mod tests {
         let table = metrics.to_string();
         let starts: Vec<_> = table.lines().map(|line| line.rfind(' ').map(|at| at + 1)).collect();
         assert!(starts.iter().all(|start| *start == starts[0]), "{table}");
-        assert!(table.contains("\nsnapshots.oldest_seq         -\n"), "{table}");
-        assert!(table.contains("\nlog.mode                     buffered\n"), "{table}");
+        assert!(table.contains("\nsnapshots.oldest_seq          -\n"), "{table}");
+        assert!(table.contains("\nlog.mode                      buffered\n"), "{table}");
     }
 }

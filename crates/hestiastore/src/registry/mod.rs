@@ -45,13 +45,15 @@ enum EntryState {
 struct Entry {
     state: EntryState,
     handle: Weak<RunHandle>,
-    segment: Weak<Segment>,
+    /// The segment that asked for it.
     segment_id: u64,
 }
 
 struct Table {
     state: RegistryState,
     entries: HashMap<u64, Entry>,
+    /// How many runs are loaded, or being loaded, of each segment.
+    runs_of_segment: HashMap<u64, usize>,
     loaded_bytes: u64,
     evictions: u64,
     /// Counts of filters whose run has been unloaded.
@@ -96,6 +98,7 @@ impl SegmentRegistry {
             table: Mutex::new(Table {
                 state: RegistryState::Ready,
                 entries: HashMap::new(),
+                runs_of_segment: HashMap::new(),
                 loaded_bytes: 0,
                 evictions: 0,
                 past_filters: FilterStatistics::default(),
@@ -121,18 +124,14 @@ impl SegmentRegistry {
     pub(crate) fn statistics(&self) -> RegistryStatistics {
         let table = self.table.lock();
         let mut filters = table.past_filters;
-        let mut segments: Vec<u64> = Vec::new();
         for entry in table.entries.values() {
-            segments.push(entry.segment_id);
             if let Some(run) = entry.handle.upgrade().and_then(|handle| handle.loaded.load_full()) {
                 filters = sum(filters, run.filter_statistics());
             }
         }
-        segments.sort_unstable();
-        segments.dedup();
         RegistryStatistics {
             loaded_bytes: table.loaded_bytes,
-            loaded_segments: segments.len() as u64,
+            loaded_segments: table.runs_of_segment.len() as u64,
             evictions: table.evictions,
             filters,
         }
@@ -140,24 +139,16 @@ impl SegmentRegistry {
 
     /// Forgets a run whose file is obsolete.
     pub(crate) fn forget(&self, handle: &RunHandle) {
-        let mut table = self.table.lock();
-        let ready =
-            matches!(table.entries.get(&handle.uid), Some(Entry { state: EntryState::Ready { .. }, .. }));
-        if ready {
-            self.unload(&mut table, handle.uid);
-        }
+        let forgotten = unload(&mut self.table.lock(), handle.uid);
+        drop(forgotten);
     }
 
-    fn load_missing(
-        &self,
-        segment: &Segment,
-        handle: &Arc<RunHandle>,
-        shared: Weak<Segment>,
-    ) -> Result<Arc<Run>> {
-        if let Some(run) = self.claim(segment, handle, shared)? {
+    fn load_missing(&self, segment: &Segment, handle: &Arc<RunHandle>) -> Result<Arc<Run>> {
+        if let Some(run) = self.claim(segment, handle)? {
             return Ok(run);
         }
         let loaded = Run::open(&self.directory, handle.uid, self.index_uuid, Arc::clone(&self.cache));
+        let mut evicted = Vec::new();
         let mut table = self.table.lock();
         let outcome = match loaded {
             Ok(run) => {
@@ -168,26 +159,22 @@ impl SegmentRegistry {
                     entry.state = EntryState::Ready { bytes };
                 }
                 table.loaded_bytes += bytes;
-                self.evict(&mut table, handle.uid);
+                evicted = self.evict(&mut table, handle.uid);
                 Ok(run)
             }
             Err(error) => {
-                table.entries.remove(&handle.uid);
+                table.remove(handle.uid);
                 Err(error)
             }
         };
         drop(table);
+        drop(evicted);
         self.changed.notify_all();
         outcome
     }
 
     /// Waits until the run is loaded by somebody, or makes the caller the one who loads it (`None`).
-    fn claim(
-        &self,
-        segment: &Segment,
-        handle: &Arc<RunHandle>,
-        shared: Weak<Segment>,
-    ) -> Result<Option<Arc<Run>>> {
+    fn claim(&self, segment: &Segment, handle: &Arc<RunHandle>) -> Result<Option<Arc<Run>>> {
         let mut table = self.table.lock();
         loop {
             match table.state {
@@ -206,57 +193,76 @@ impl SegmentRegistry {
                 Some(EntryState::Ready { .. }) | None => break,
             }
         }
-        let entry = Entry {
-            state: EntryState::Loading,
-            handle: Arc::downgrade(handle),
-            segment: shared,
-            segment_id: segment.id,
-        };
-        table.entries.insert(handle.uid, entry);
+        let entry =
+            Entry { state: EntryState::Loading, handle: Arc::downgrade(handle), segment_id: segment.id };
+        table.insert(handle.uid, entry);
         Ok(None)
     }
 
-    /// Takes away what was not used lately until everything fits, sparing `newest`.
-    fn evict(&self, table: &mut Table, newest: u64) {
+    /// Takes away what was not used lately until everything fits, sparing `newest`. What is taken is
+    /// given back, to be dropped without the lock.
+    fn evict(&self, table: &mut Table, newest: u64) -> Vec<Arc<Run>> {
         let budget_bytes = self.budget_bytes.load(Ordering::Relaxed);
+        let mut evicted = Vec::new();
+        if table.loaded_bytes <= budget_bytes && !self.too_many_segments(table) {
+            return evicted;
+        }
+        let candidates: Vec<u64> = table.entries.keys().copied().filter(|uid| *uid != newest).collect();
         // Two rounds of the clock: the first clears the marks of use, the second finds the unused.
-        for _ in 0..2 {
-            let candidates: Vec<u64> = table.entries.keys().copied().filter(|uid| *uid != newest).collect();
-            for uid in candidates {
-                if table.loaded_bytes <= budget_bytes && !self.too_many_segments(table) {
-                    return;
-                }
-                let Some(entry) = table.entries.get(&uid) else { continue };
-                let used = entry
-                    .segment
-                    .upgrade()
-                    .is_some_and(|segment| segment.recently_used.swap(false, Ordering::Relaxed));
-                if !used && matches!(entry.state, EntryState::Ready { .. }) {
-                    self.unload(table, uid);
-                    table.evictions += 1;
-                }
+        for uid in candidates.iter().chain(&candidates) {
+            if table.loaded_bytes <= budget_bytes && !self.too_many_segments(table) {
+                break;
+            }
+            let Some(entry) = table.entries.get(uid) else { continue };
+            let used = entry.handle.upgrade().is_some_and(|handle| handle.take_use_mark());
+            if !used && matches!(entry.state, EntryState::Ready { .. }) {
+                evicted.extend(unload(table, *uid));
+                table.evictions += 1;
             }
         }
+        evicted
     }
 
     fn too_many_segments(&self, table: &Table) -> bool {
-        let Some(limit) = self.segment_limit else { return false };
-        let mut segments: Vec<u64> = table.entries.values().map(|entry| entry.segment_id).collect();
-        segments.sort_unstable();
-        segments.dedup();
-        segments.len() > limit
+        self.segment_limit.is_some_and(|limit| table.runs_of_segment.len() > limit)
+    }
+}
+
+/// Takes a loaded run out of the table.
+fn unload(table: &mut Table, uid: u64) -> Option<Arc<Run>> {
+    let entry = table.entries.get_mut(&uid)?;
+    let EntryState::Ready { bytes } = entry.state else { return None };
+    entry.state = EntryState::Unloading;
+    let run = entry.handle.upgrade().and_then(|handle| handle.loaded.swap(None));
+    if let Some(run) = &run {
+        table.past_filters = sum(table.past_filters, run.filter_statistics());
+    }
+    table.loaded_bytes -= bytes;
+    table.remove(uid);
+    run
+}
+
+impl Table {
+    fn insert(&mut self, uid: u64, entry: Entry) {
+        *self.runs_of_segment.entry(entry.segment_id).or_default() += 1;
+        if let Some(replaced) = self.entries.insert(uid, entry) {
+            self.forget_one_of(replaced.segment_id);
+        }
     }
 
-    fn unload(&self, table: &mut Table, uid: u64) {
-        let Some(entry) = table.entries.get_mut(&uid) else { return };
-        let EntryState::Ready { bytes } = std::mem::replace(&mut entry.state, EntryState::Unloading) else {
-            return;
-        };
-        if let Some(run) = entry.handle.upgrade().and_then(|handle| handle.loaded.swap(None)) {
-            table.past_filters = sum(table.past_filters, run.filter_statistics());
+    fn remove(&mut self, uid: u64) {
+        if let Some(entry) = self.entries.remove(&uid) {
+            self.forget_one_of(entry.segment_id);
         }
-        table.entries.remove(&uid);
-        table.loaded_bytes -= bytes;
+    }
+
+    fn forget_one_of(&mut self, segment_id: u64) {
+        if let Some(count) = self.runs_of_segment.get_mut(&segment_id) {
+            *count -= 1;
+            if *count == 0 {
+                self.runs_of_segment.remove(&segment_id);
+            }
+        }
     }
 }
 
@@ -271,10 +277,10 @@ fn sum(a: FilterStatistics, b: FilterStatistics) -> FilterStatistics {
 
 impl LoadRuns for SegmentRegistry {
     fn load(&self, segment: &Segment, handle: &Arc<RunHandle>) -> Result<Arc<Run>> {
-        segment.touch();
+        handle.touch();
         match handle.loaded.load_full() {
             Some(run) => Ok(run),
-            None => self.load_missing(segment, handle, segment.shared()),
+            None => self.load_missing(segment, handle),
         }
     }
 }

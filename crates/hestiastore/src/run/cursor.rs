@@ -6,9 +6,13 @@ use std::sync::Arc;
 use super::entries::EntryChunk;
 use super::open::Run;
 use super::read_ahead::{BlockCheck, Direction, ReadAhead};
-use super::settings::{EntryKind, split_expiry};
+use super::settings::EntryKind;
+#[cfg(test)]
+use super::settings::split_expiry;
 use super::statistics::Count;
-use super::value::{ChunkPin, StoredValueChunk, ValueGuard};
+use super::value::StoredValueChunk;
+#[cfg(test)]
+use super::value::{ChunkPin, ValueGuard};
 use crate::error::Result;
 
 /// What a cursor is for.
@@ -127,6 +131,7 @@ impl RunCursor {
     }
 
     #[inline]
+    #[cfg(test)]
     pub(crate) fn valid(&self) -> bool {
         self.place.is_some()
     }
@@ -158,6 +163,7 @@ impl RunCursor {
     }
 
     /// When the entry expires, in wall-clock microseconds. Loads nothing.
+    #[cfg(test)]
     pub(crate) fn expiry_micros(&self) -> Option<u64> {
         let place = self.place.as_ref()?;
         let stored = place.chunk.value(place.entry);
@@ -186,6 +192,7 @@ impl RunCursor {
     }
 
     /// The value, independent of the cursor.
+    #[cfg(test)]
     pub(crate) fn value_guard(&self) -> Result<ValueGuard> {
         let Some(place) = &self.place else {
             return Ok(ValueGuard::alone(Vec::new()));
@@ -216,6 +223,7 @@ impl RunCursor {
     }
 
     /// Memory beside the run's and the cache's.
+    #[cfg(test)]
     pub(crate) fn memory_bytes(&self) -> u64 {
         (size_of::<Self>() + self.key.capacity() + self.ahead.memory_bytes()) as u64
     }

@@ -32,14 +32,15 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(crate) use self::settings::split_expiry;
 pub(crate) use crate::chunk::FilterPipeline;
 pub(crate) use bloom::BloomSettings;
-pub(crate) use cache::{CacheStatistics, ChunkCache};
+pub(crate) use cache::ChunkCache;
 pub(crate) use cursor::{CursorPurpose, RunCursor};
 pub(crate) use get::Found;
 pub(crate) use open::Run;
-pub(crate) use properties::RunProperties;
-pub(crate) use settings::{EntryKind, RunIdentity, RunSettings, key_hash, run_file_name, split_expiry};
-pub(crate) use statistics::{FilterStatistics, RunStatistics};
-pub(crate) use value::{StoredValueChunk, VALUE_CHUNK_BYTES, ValueGuard};
+pub(crate) use settings::{EntryKind, RunIdentity, RunSettings, key_hash, run_file_name};
+pub(crate) use statistics::FilterStatistics;
+pub(crate) use value::ValueGuard;
 pub(crate) use writer::{RunSummary, RunWriter};

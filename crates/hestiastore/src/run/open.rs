@@ -59,10 +59,6 @@ impl Run {
         &self.properties
     }
 
-    pub(crate) fn uid(&self) -> u64 {
-        self.footer.uid
-    }
-
     pub(crate) fn file_bytes(&self) -> u64 {
         self.footer.file_bytes
     }

@@ -32,6 +32,7 @@ impl ReadAhead {
         Self { window: Vec::new(), start: 0, check }
     }
 
+    #[cfg(test)]
     pub(super) fn memory_bytes(&self) -> usize {
         self.window.capacity()
     }

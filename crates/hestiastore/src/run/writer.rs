@@ -124,6 +124,7 @@ impl RunWriter {
         self.chunks.payload_position() + self.entries.bytes() as u64 + self.sparse.memory_bytes() + filter
     }
 
+    #[cfg(test)]
     pub(crate) fn entry_count(&self) -> u64 {
         self.properties.entries
     }

@@ -3,7 +3,6 @@
 //! Inputs stand newest rank first, so that of equal keys the versions come newest first; a merge sees
 //! every version and leaves to [`Retention`] what is kept.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::retention::{Fate, Retention};
@@ -11,7 +10,9 @@ use super::write_buffer::key_head;
 use super::{LoadRuns, RunRef, Segment};
 use crate::directory::Directory;
 use crate::error::{Error, Result};
-use crate::run::{CursorPurpose, EntryKind, RunCursor, RunIdentity, RunSettings, RunSummary, RunWriter};
+use crate::run::{
+    CursorPurpose, EntryKind, RunCursor, RunIdentity, RunSettings, RunSummary, RunWriter, run_file_name,
+};
 
 /// A new run, written and synced, its name not yet durable and nobody referring to it.
 #[derive(Debug)]
@@ -94,24 +95,35 @@ impl<'a> SortedOutput<'a> {
         Ok(())
     }
 
-    /// Takes the next version; `value` is asked for only if the version is kept.
-    pub(crate) fn add<'v>(
-        &mut self,
-        key: &[u8],
-        seq: u64,
-        kind: EntryKind,
-        value: impl FnOnce() -> Result<Cow<'v, [u8]>>,
-    ) -> Result<()> {
+    /// Takes the next version, if anybody can see it.
+    pub(crate) fn add(&mut self, key: &[u8], seq: u64, kind: EntryKind, value: &[u8]) -> Result<()> {
+        match self.decide(key, seq, kind)? {
+            Some(seq) => self.writer()?.add(key, seq, kind, value),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes the version that a cursor stands on; a large value is copied as it is stored.
+    fn take(&mut self, cursor: &RunCursor) -> Result<()> {
+        let Some(seq) = self.decide(cursor.key(), cursor.seq(), cursor.kind())? else { return Ok(()) };
+        match cursor.stored_value_chunk()? {
+            Some(stored) => self.writer()?.add_value_chunk(cursor.key(), seq, &stored),
+            None => self.writer()?.add(cursor.key(), seq, cursor.kind(), &cursor.value()?),
+        }
+    }
+
+    /// The seq to keep the next version with, if it is kept.
+    fn decide(&mut self, key: &[u8], seq: u64, kind: EntryKind) -> Result<Option<u64>> {
         const STEPS_BETWEEN_LOOKS: u64 = 4096;
         self.steps += 1;
-        if self.steps % STEPS_BETWEEN_LOOKS == 0 && (self.plan.cancelled)() {
+        if self.steps.is_multiple_of(STEPS_BETWEEN_LOOKS) && (self.plan.cancelled)() {
             return Err(Error::Closed);
         }
         self.begin_key(key)?;
-        match self.retention.decide(seq, kind, self.plan.bottom) {
-            Fate::Drop => Ok(()),
-            Fate::Keep(seq) => self.writer()?.add(key, seq, kind, &value()?),
-        }
+        Ok(match self.retention.decide(seq, kind, self.plan.bottom) {
+            Fate::Drop => None,
+            Fate::Keep(seq) => Some(seq),
+        })
     }
 
     fn writer(&mut self) -> Result<&mut RunWriter> {
@@ -141,7 +153,18 @@ impl<'a> SortedOutput<'a> {
     /// Ends the last run. No run at all comes out of a job that kept nothing.
     pub(crate) fn finish(mut self) -> Result<Vec<MergedRun>> {
         self.cut(None)?;
-        Ok(self.done)
+        Ok(std::mem::take(&mut self.done))
+    }
+}
+
+impl Drop for SortedOutput<'_> {
+    /// Removes what a job that failed half-way has finished: nobody will ever name it.
+    fn drop(&mut self) {
+        for run in &self.done {
+            let name = run_file_name(run.summary.properties.identity.uid);
+            // What stays is found by the next open.
+            let _ = self.plan.directory.remove(&name);
+        }
     }
 }
 
@@ -174,8 +197,7 @@ pub(crate) fn merge_runs(
     let mut output = SortedOutput::new(plan, retention);
     let mut open = open_inputs(segment, inputs, loader)?;
     while let Some(first) = open.first_mut() {
-        let cursor = &first.cursor;
-        output.add(cursor.key(), cursor.seq(), cursor.kind(), || cursor.value())?;
+        output.take(&first.cursor)?;
         let on_entry = first.cursor.next()?;
         if first.settle(on_entry) {
             sift(&mut open);

@@ -1,6 +1,5 @@
 //! Writing a frozen write buffer out as a delta run.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::Segment;
@@ -36,7 +35,7 @@ impl FlushInput {
         let mut output = SortedOutput::new(plan, retention);
         for node in self.range.clone().filter_map(|index| self.view.node(0, index)) {
             for version in node.versions() {
-                output.add(node.key(), version.seq, version.kind, || Ok(Cow::Borrowed(version.value)))?;
+                output.add(node.key(), version.seq, version.kind, version.value)?;
             }
         }
         output.finish()

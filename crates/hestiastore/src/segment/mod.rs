@@ -19,8 +19,8 @@ mod split;
 mod version;
 pub(crate) mod write_buffer;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
 use parking_lot::{Mutex, MutexGuard};
@@ -45,7 +45,6 @@ pub(crate) trait LoadRuns {
 
 /// One shard. Its bounds never change; a split or merge makes other segments.
 pub(crate) struct Segment {
-    this: Weak<Segment>,
     pub(crate) id: u64,
     /// First key that may live here.
     pub(crate) lower: Box<[u8]>,
@@ -58,10 +57,10 @@ pub(crate) struct Segment {
     pub(crate) flush_slot: JobSlot,
     /// At most one structural job: merge, split (PROTOCOL D2).
     pub(crate) structural_slot: JobSlot,
-    /// Set by reads, cleared by the registry's hand: what is used is evicted last.
-    pub(crate) recently_used: AtomicBool,
     /// A corrupt input stops the structural jobs of this segment, not the index (PROTOCOL D8).
     pub(crate) damaged: AtomicBool,
+    /// The last structural job failed.
+    pub(crate) merges_fail: AtomicBool,
     /// At this size of the main runs no key was found to split at.
     pub(crate) unsplittable_bytes: AtomicU64,
     /// Replaced by others in the route map: no job begins here any more.
@@ -75,8 +74,7 @@ impl Segment {
         upper: Option<Box<[u8]>>,
         version: SegmentVersion,
     ) -> Arc<Self> {
-        Arc::new_cyclic(|this| Self {
-            this: Weak::clone(this),
+        Arc::new(Self {
             id,
             lower,
             upper,
@@ -84,16 +82,11 @@ impl Segment {
             installing: Mutex::new(()),
             flush_slot: JobSlot::default(),
             structural_slot: JobSlot::default(),
-            recently_used: AtomicBool::new(false),
             damaged: AtomicBool::new(false),
+            merges_fail: AtomicBool::new(false),
             unsplittable_bytes: AtomicU64::new(0),
             retired: AtomicBool::new(false),
         })
-    }
-
-    /// A reference that does not keep the segment alive.
-    pub(crate) fn shared(&self) -> Weak<Segment> {
-        Weak::clone(&self.this)
     }
 
     /// The version as of now, without touching a counter that other readers share.
@@ -110,14 +103,6 @@ impl Segment {
 
     pub(crate) fn is_retired(&self) -> bool {
         self.retired.load(Ordering::Acquire)
-    }
-
-    /// Marks the segment as used, without writing to a shared line when it is marked already.
-    #[inline]
-    pub(crate) fn touch(&self) {
-        if !self.recently_used.load(Ordering::Relaxed) {
-            self.recently_used.store(true, Ordering::Relaxed);
-        }
     }
 }
 

@@ -59,6 +59,7 @@ fn in_run(
     snapshot_seq: u64,
 ) -> Result<Option<Found>> {
     if let Some(loaded) = &*run.handle.loaded.load() {
+        run.handle.touch();
         return loaded.get(key, hash, snapshot_seq);
     }
     loader.load(segment, &run.handle)?.get(key, hash, snapshot_seq)

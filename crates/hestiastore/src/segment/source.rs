@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::RunRef;
 use super::write_buffer::{BufferView, key_head};
 use crate::error::Result;
-use crate::run::{CursorPurpose, EntryKind, Run, RunCursor, ValueGuard};
+use crate::run::{CursorPurpose, EntryKind, Run, RunCursor};
 
 /// A list of a buffer's view, or a run.
 pub(crate) enum Source {
@@ -295,9 +295,5 @@ impl RunSource {
             on_entry = self.cursor.prev()?;
         }
         self.settle_backward(on_entry)
-    }
-
-    pub(crate) fn value_guard(&self) -> Result<ValueGuard> {
-        self.cursor.value_guard()
     }
 }

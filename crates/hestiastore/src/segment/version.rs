@@ -43,6 +43,8 @@ pub(crate) struct RunHandle {
     pub(crate) largest_key: Box<[u8]>,
     /// One pointer away for a reader (PROTOCOL M1); the registry fills and empties it.
     pub(crate) loaded: ArcSwapOption<Run>,
+    /// Set by reads, cleared by the registry's hand: what is used is evicted last.
+    recently_used: AtomicBool,
     obsolete: AtomicBool,
     graveyard: Arc<Graveyard>,
 }
@@ -62,9 +64,23 @@ impl RunHandle {
             smallest_key,
             largest_key,
             loaded: ArcSwapOption::empty(),
+            recently_used: AtomicBool::new(false),
             obsolete: AtomicBool::new(false),
             graveyard: Arc::clone(graveyard),
         })
+    }
+
+    /// Marks the run as used, without writing to a shared line when it is marked already.
+    #[inline]
+    pub(crate) fn touch(&self) {
+        if !self.recently_used.load(Ordering::Relaxed) {
+            self.recently_used.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes the mark of use away; whether it was there.
+    pub(crate) fn take_use_mark(&self) -> bool {
+        self.recently_used.swap(false, Ordering::Relaxed)
     }
 
     /// The manifest refers to the file no longer: it goes when the last reader lets go.

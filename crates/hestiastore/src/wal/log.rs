@@ -52,11 +52,28 @@ pub(crate) struct LogPlan {
 impl LogPlan {
     /// Makes the file: a new one, or `recycled` under another identity and name. In the order of
     /// PROTOCOL L6: header with the new identity, rename, directory sync; the caller lists it next.
+    ///
+    /// # Errors
+    /// I/O; then no file of either name is left, as far as it can be helped.
     pub(crate) fn prepare(
         &self,
         directory: &Arc<dyn Directory>,
         recycled: Option<&str>,
     ) -> Result<PreparedLog> {
+        self.make(directory, recycled).inspect_err(|_| {
+            self.abandon(directory);
+            if let Some(old_name) = recycled {
+                let _ = directory.remove(old_name);
+            }
+        })
+    }
+
+    /// Removes a file that was made and not listed. What stays is deleted by the next writing open.
+    pub(crate) fn abandon(&self, directory: &Arc<dyn Directory>) {
+        let _ = directory.remove(&log_file_name(self.number));
+    }
+
+    fn make(&self, directory: &Arc<dyn Directory>, recycled: Option<&str>) -> Result<PreparedLog> {
         let name = log_file_name(self.number);
         let header = LogHeader::new(self.number, self.index_uuid, self.uid, self.base_seq).encode();
         let io = |operation, file: &str| {

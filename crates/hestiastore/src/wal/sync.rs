@@ -39,6 +39,12 @@ impl SyncGate {
         self.state.lock().synced_seq = synced_seq;
     }
 
+    /// Nothing is ever synced again: wakes everyone who waits.
+    pub(crate) fn fail(&self) {
+        self.state.lock().failed = true;
+        self.done.notify_all();
+    }
+
     /// Returns when `seq` is on disk. `sync` syncs everything copied at its start and returns the last
     /// seq of that; it runs without any lock, in one thread at a time. After it has failed once, every
     /// call fails with `failure`.
@@ -63,7 +69,9 @@ impl SyncGate {
         }
         state.leader_at_work = true;
         drop(state);
+        let leader = Leader(self);
         let outcome = sync();
+        std::mem::forget(leader);
         let mut state = self.state.lock();
         state.leader_at_work = false;
         match &outcome {
@@ -74,6 +82,16 @@ impl SyncGate {
         drop(state);
         self.done.notify_all();
         outcome.map(|_| ())
+    }
+}
+
+/// The one who syncs. Dropped by a panic, it lets nobody wait for ever.
+struct Leader<'a>(&'a SyncGate);
+
+impl Drop for Leader<'_> {
+    fn drop(&mut self) {
+        self.0.state.lock().leader_at_work = false;
+        self.0.fail();
     }
 }
 

@@ -87,6 +87,7 @@ impl ChunkCache {
     }
 
     /// Changes the budget; what is too much goes with the next misses.
+    #[cfg(test)]
     pub(crate) fn set_budget(&self, budget_bytes: u64) {
         self.budget_bytes.store(budget_bytes, Ordering::Relaxed);
     }

@@ -18,6 +18,7 @@ pub(crate) struct EntryChunkBuilder {
 }
 
 impl EntryChunkBuilder {
+    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.seqs.is_empty()
     }

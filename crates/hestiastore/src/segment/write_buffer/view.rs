@@ -33,7 +33,8 @@ pub(super) struct Lists {
 /// A buffer's keys in order: several sorted lists, no key in two of them.
 #[derive(Clone)]
 pub(crate) struct BufferView {
-    buffer: Arc<WriteBuffer>,
+    /// Keeps the nodes alive.
+    _buffer: Arc<WriteBuffer>,
     lists: Arc<Lists>,
 }
 
@@ -50,7 +51,7 @@ impl BufferView {
             buffer.sorted.compare_and_swap(&known, Arc::clone(&extended));
             extended
         };
-        Self { buffer: Arc::clone(buffer), lists }
+        Self { _buffer: Arc::clone(buffer), lists }
     }
 
     pub(crate) fn list_count(&self) -> usize {
@@ -64,7 +65,7 @@ impl BufferView {
     /// The node at `index` of a list.
     pub(crate) fn node(&self, list: usize, index: usize) -> Option<Node<'_>> {
         let place = self.lists.lists.get(list)?.get(index)?;
-        // SAFETY: the address came from this buffer's table, which `self.buffer` keeps alive.
+        // SAFETY: the address came from this buffer's table, which `self` keeps alive.
         Some(unsafe { place.address.node() })
     }
 
@@ -92,7 +93,7 @@ impl BufferView {
         sort(&mut fresh, threads);
         let list = known.lists.iter().rev().fold(fresh, |sorted, list| merge(&sorted, list));
         let lists = Lists { lists: vec![list.into()], newest: None };
-        Self { buffer: Arc::clone(buffer), lists: Arc::new(lists) }
+        Self { _buffer: Arc::clone(buffer), lists: Arc::new(lists) }
     }
 }
 
