@@ -1,6 +1,8 @@
 //! Threads that write, read, scan and close at once, with settings so small that flushes, merges and splits
 //! go on all the time.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test helpers fail by panicking")]
+
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;

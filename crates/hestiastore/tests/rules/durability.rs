@@ -101,7 +101,8 @@ fn l5_a_cold_segment_does_not_pin_the_log_forever() {
         index.put(u64::MAX - round % 2_000, vec![2; 500]).unwrap();
         if round % 1_000 == 0 {
             let log = index.metrics_snapshot().log;
-            assert!(log.bytes <= (6 << 20) + 4 * (256 << 10), "{} bytes in {} files", log.bytes, log.files);
+            // The limit asks for flushes and stops nobody, so there is some slack; 30 MiB are written.
+            assert!(log.bytes <= 12 << 20, "{} bytes in {} files", log.bytes, log.files);
         }
     }
     assert_eq!(index.get(0).unwrap().as_deref(), Some(&b"cold"[..]));
@@ -138,16 +139,17 @@ fn l6_logs_are_recycled_under_a_new_identity() {
 #[test]
 fn l8_a_thousand_opens_make_neither_a_thousand_runs_nor_logs() {
     let directory = MemoryDirectory::new();
-    quiet(&directory).create().unwrap().close().unwrap();
+    let plain = || Index::builder_in(Arc::new(directory.clone()));
+    plain().create().unwrap().close().unwrap();
     for n in 0..1_000 {
-        let index = quiet(&directory).open().unwrap();
+        let index = plain().open().unwrap();
         index.put(n, b"one line").unwrap();
         index.close().unwrap();
-        assert!(count_of(&directory, "log-") <= 5, "{:?}", directory.list());
+        assert!(count_of(&directory, "log-") <= 3, "{:?}", directory.list());
     }
     assert!(count_of(&directory, "run-") <= 1, "{:?}", directory.list());
-    assert!(directory.list().unwrap().len() <= 7, "{:?}", directory.list());
-    assert_eq!(quiet(&directory).open().unwrap().len().unwrap(), 1_000);
+    assert!(directory.list().unwrap().len() <= 5, "{:?}", directory.list());
+    assert_eq!(plain().open().unwrap().len().unwrap(), 1_000);
 }
 
 #[test]

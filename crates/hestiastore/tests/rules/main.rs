@@ -1,6 +1,8 @@
 //! The rules of `PROTOCOL.md` as they show in the public interface and in the files. Each test is named after
 //! its rule; `docs/rules.md` lists all of them, also those inside `src/`.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test helpers fail by panicking")]
+
 mod commits;
 mod durability;
 mod files;
