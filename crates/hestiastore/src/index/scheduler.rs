@@ -262,10 +262,9 @@ impl Core {
             let open = route.segments().iter().filter(|segment| !self.is_crowded(segment));
             let fullest = open.max_by_key(|segment| segment.version().active.charged_bytes());
             let Some(fullest) = fullest.filter(|segment| !segment.version().active.is_empty()) else { break };
-            let before = self.active_bytes();
-            self.try_flush_segment(fullest)?;
-            if self.active_bytes() >= before {
-                // Another thread is flushing this one; it will look again when it is done.
+            // Whether the active buffers hold less now says nothing: writers fill them during the flush.
+            if !self.try_flush_segment(fullest)? {
+                // Another thread is flushing this one; it looks again when it is done.
                 break;
             }
         }
