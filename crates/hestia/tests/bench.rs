@@ -1,5 +1,7 @@
 //! The benchmark runs, verifies, and cleans up.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+
 mod common;
 
 use common::{Place, assert_contains, command, hestia, names};

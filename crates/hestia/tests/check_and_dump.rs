@@ -1,5 +1,7 @@
 //! Looking into an index, sound and damaged.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+
 mod common;
 
 use common::{Place, assert_contains, flip, hestia, hestia_reading};

@@ -1,5 +1,7 @@
 //! Directories that hold no index, or cannot be written.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+
 mod common;
 
 use std::os::unix::fs::PermissionsExt;

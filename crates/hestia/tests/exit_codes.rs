@@ -1,5 +1,7 @@
 //! 0 done, 1 the answer is no, 2 wrong usage or failure; failures are one line.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+
 mod common;
 
 use common::{Place, assert_contains, hestia};

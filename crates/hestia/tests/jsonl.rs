@@ -1,5 +1,7 @@
 //! jsonl carries what tsv cannot.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+
 mod common;
 
 use common::{Place, assert_contains, hestia, hestia_reading};

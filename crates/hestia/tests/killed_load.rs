@@ -1,5 +1,7 @@
 //! Of a load that is killed a prefix of the file is there.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+
 mod common;
 
 use std::collections::HashMap;

@@ -1,5 +1,7 @@
 //! What is loaded comes back byte for byte, sorted, of each key the last line.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+
 mod common;
 
 use common::{Place, hestia, hestia_reading, joined, shuffled_lines, sorted};

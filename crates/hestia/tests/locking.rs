@@ -1,5 +1,7 @@
 //! One writer, or any number of readers.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+
 mod common;
 
 use std::io::Write;

@@ -1,5 +1,7 @@
 //! `--set` and `config`.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+
 mod common;
 
 use std::path::Path;

@@ -1,5 +1,7 @@
 //! Keys and values of types with a syntax of their own.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+
 mod common;
 
 use common::{Place, assert_contains, hestia, hestia_reading};

@@ -88,3 +88,19 @@ fn opening_what_is_no_index_leaves_nothing_behind() {
     let names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(names, ["letter.txt"]);
 }
+
+#[test]
+fn c2_a_writer_that_waits_for_room_always_gets_it() -> hestiastore::Result<()> {
+    // Buffers fill while they are flushed, so that flushes end with more to do than they began with.
+    for _ in 0..5 {
+        let folder = tempfile::tempdir().unwrap();
+        let index = SegmentIndex::<u64, [u8; 64]>::builder(folder.path())
+            .write_buffer(|w| w.budget_bytes(1 << 20))
+            .create()?;
+        for n in 0..60_000u64 {
+            index.put(n.wrapping_mul(0x9e37_79b9_7f4a_7c15), [7; 64])?;
+        }
+        index.close()?;
+    }
+    Ok(())
+}

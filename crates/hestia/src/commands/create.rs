@@ -47,9 +47,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
     Ok(Outcome::Done)
 }
 
-/// The name as it is persisted, whatever the white space.
+/// The name as it is persisted.
 fn type_name(option: &str, given: &str, problems: &mut Vec<String>) -> String {
-    match TypeDescriptor::parse(given) {
+    match TypeDescriptor::parse(&with_usual_spaces(given)) {
         Ok(descriptor) => return descriptor.to_string(),
         Err(hestiastore::Error::InvalidText { detail, .. }) => {
             problems.push(format!("{option} {given:?} is no type: {detail}"));
@@ -57,4 +57,10 @@ fn type_name(option: &str, given: &str, problems: &mut Vec<String>) -> String {
         Err(other) => problems.push(format!("{option} {given:?}: {other}")),
     }
     String::new()
+}
+
+/// Type names have one form, which is compared; people write them with other white space.
+fn with_usual_spaces(name: &str) -> String {
+    let dense: String = name.split_whitespace().collect();
+    dense.replace(',', ", ").replace(", )", ",)").replace(';', "; ")
 }

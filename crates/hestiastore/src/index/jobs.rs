@@ -42,16 +42,21 @@ impl Core {
     /// Writes every frozen buffer of the segment out, oldest first; the active one is frozen if there is
     /// no other. Waits for a flush that is under way.
     pub(crate) fn flush_segment(&self, segment: &Arc<Segment>) -> Result<()> {
-        let _slot = segment.flush_slot.take();
-        self.flush_in_slot(segment)
+        let slot = segment.flush_slot.take();
+        self.flush_in_slot(segment)?;
+        drop(slot);
+        self.wake_flush_if_needed();
+        Ok(())
     }
 
-    /// The same, unless another job holds the slot; then `false`.
+    /// The same, unless a flush is under way: `false`.
     pub(crate) fn try_flush_segment(&self, segment: &Arc<Segment>) -> Result<bool> {
-        match segment.flush_slot.try_take() {
-            Some(_slot) => self.flush_in_slot(segment).map(|()| true),
-            None => Ok(false),
-        }
+        let Some(slot) = segment.flush_slot.try_take() else { return Ok(false) };
+        self.flush_in_slot(segment)?;
+        drop(slot);
+        // Who found the slot taken meanwhile went away, and a writer may wait for what it came for.
+        self.wake_flush_if_needed();
+        Ok(true)
     }
 
     fn flush_in_slot(&self, segment: &Arc<Segment>) -> Result<()> {

@@ -81,7 +81,7 @@ impl Bench {
             numbers.into_iter().try_for_each(|number| {
                 records::key(number, &mut key);
                 records::value(number, self.value_bytes, &mut value);
-                index.put(&key, &*value)
+                index.put(key, &*value)
             })
         })?;
         let stalls = index.metrics_snapshot().write_path.stall_micros / 1000;
@@ -110,7 +110,7 @@ impl Bench {
             for number in numbers.into_iter().map(&choose) {
                 records::key(number, &mut key);
                 records::value(number, self.value_bytes, &mut value);
-                let right = index.get_with(&key, |found| found == value)?;
+                let right = index.get_with(key, |found| found == value)?;
                 self.expect(right == Some(true));
             }
             Ok(())
@@ -123,7 +123,7 @@ impl Bench {
             let mut key = [0; KEY_BYTES];
             numbers.into_iter().try_for_each(|number| {
                 records::key(number + self.records, &mut key);
-                self.expect(!index.contains_key(&key)?);
+                self.expect(!index.contains_key(key)?);
                 Ok(())
             })
         })?;
