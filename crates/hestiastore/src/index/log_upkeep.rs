@@ -32,6 +32,8 @@ pub(crate) struct LogKeeper {
     gate: SyncGate,
     /// Held by the one who makes a log ready.
     preparing: Mutex<()>,
+    /// Held by the one who moves the floor: a floor found earlier must not be committed later.
+    trimming: Mutex<()>,
     /// Number of the newest log there ever was.
     newest_number: AtomicU64,
     errand: Mutex<Errand>,
@@ -52,6 +54,7 @@ impl LogKeeper {
             spare: Mutex::default(),
             gate: SyncGate::new(0),
             preparing: Mutex::new(()),
+            trimming: Mutex::new(()),
             newest_number: AtomicU64::new(0),
             errand: Mutex::default(),
             called: Condvar::new(),
@@ -243,6 +246,7 @@ impl Core {
         if !self.has_log() {
             return Ok(());
         }
+        let _only_one = self.logs.trimming.lock();
         // A log whose first commit is not visible may lack its BEGIN, and must not become the floor.
         // In this order: visible, then the route map, then the buffers.
         let visible = self.publisher.visible();

@@ -98,7 +98,7 @@ impl<'a> SortedOutput<'a> {
     ) -> Result<()> {
         const STEPS_BETWEEN_LOOKS: u64 = 4096;
         self.steps += 1;
-        if self.steps % STEPS_BETWEEN_LOOKS == 0 && (self.plan.cancelled)() {
+        if self.steps.is_multiple_of(STEPS_BETWEEN_LOOKS) && (self.plan.cancelled)() {
             return Err(Error::Closed);
         }
         self.begin_key(key)?;

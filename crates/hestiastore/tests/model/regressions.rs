@@ -51,7 +51,8 @@ fn a_merge_does_not_surround_a_main_run_that_it_leaves_alone() {
 }
 
 /// The children of a split share the parent's buffers; a scan of one child ran on into the keys of the
-/// next, and then over what lay between.
+/// next, and then over what lay between. And of two flushes that trimmed the log at once, the later edit
+/// could name the lower floor, whose log was gone: the index failed.
 #[test]
 fn a_scan_keeps_to_its_segments_part_of_a_shared_buffer() {
     let settings =
