@@ -1,10 +1,11 @@
 //! Histories that once failed, shrunk, each with the bug that it found.
 
 use hestiastore::config::Durability;
+use hestiastore::directory::CrashPolicy;
 
 use crate::generate::Plan;
 use crate::settings::Settings;
-use crate::step::{End, Read, Step, ValueSpec};
+use crate::step::{Crash, End, Read, Step, ValueSpec};
 use crate::world::run;
 
 fn bytes(length: u32) -> ValueSpec {
@@ -65,4 +66,15 @@ fn a_scan_keeps_to_its_segments_part_of_a_shared_buffer() {
         steps.push(Step::Read(Read::Range { lower: End::Open, upper: End::Open, turns }));
     }
     check(settings, steps);
+}
+
+/// A killed process leaves its last writes in the page cache; an open that only read them was closed
+/// without a sync, and a power cut after that clean close lost them.
+#[test]
+fn a_close_without_a_write_makes_safe_what_was_recovered() {
+    let settings = Settings::PLAIN;
+    let crash = |policy| Step::Crash(Crash { policy, seed: 1, again: None, settings });
+    let batch =
+        Step::Batch { operations: vec![(3, Some(bytes(20))), (12, Some(bytes(30)))], durability: None };
+    check(settings, vec![batch, crash(None), Step::Reopen(settings), crash(Some(CrashPolicy::LoseAll))]);
 }
