@@ -1,6 +1,8 @@
 //! Short scripts, stopped at every operation of the directory and cut off from power there: what is
 //! found is a legal prefix, and a second crash during the recovery changes nothing about that.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -40,7 +40,7 @@ impl Core {
     /// Waits for commits under way and ends the jobs; flushes what the log is not to keep.
     fn finish_writing(self: &Arc<Self>) -> Result<()> {
         if !self.opened_for_writing.load(Ordering::Acquire) {
-            return Ok(());
+            return self.sync_recovered();
         }
         if self.health.has_failed() {
             return Err(self.health.refusal());

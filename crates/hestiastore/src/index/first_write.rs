@@ -11,7 +11,7 @@ use super::open::{is_run_name, list};
 use super::scheduler::run_maintenance_thread;
 use crate::directory::OpenMode;
 use crate::error::{Error, Result};
-use crate::manifest::{Change, Edit, ManifestFile};
+use crate::manifest::{Change, Edit, MANIFEST_NAME, ManifestFile};
 use crate::run::{ChunkCache, Run, run_file_name};
 use crate::wal::parse_log_file_name;
 
@@ -195,6 +195,18 @@ impl Core {
         Ok(())
     }
 
+    /// At the end of an open that wrote nothing: what a killed process left may be in the page cache
+    /// only, and is on disk after this.
+    pub(super) fn sync_recovered(&self) -> Result<()> {
+        let unproven = self.manifest.lock().state.closed.is_none();
+        if self.read_only || !unproven || self.health.has_failed() {
+            return Ok(());
+        }
+        self.sync_listed_logs()?;
+        self.sync_file(MANIFEST_NAME)?;
+        self.sync_directory()
+    }
+
     /// A sync of the logs that replay has read: runs may not get ahead of them (PROTOCOL D1).
     fn sync_listed_logs(&self) -> Result<()> {
         self.try_sync_listed_logs().map_err(|error| self.judge(error))
@@ -210,15 +222,17 @@ impl Core {
     }
 
     fn try_sync_listed_logs(&self) -> Result<()> {
-        for log in &self.manifest.lock().state.logs {
-            let name = crate::wal::log_file_name(log.number);
-            match self.directory.open(&name, OpenMode::ReadWrite) {
-                Ok(file) => file.sync().map_err(|source| Error::io("sync", &name, source))?,
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(source) => return Err(Error::io("open", &name, source)),
-            }
+        let logs = self.manifest.lock().state.logs.clone();
+        logs.iter().try_for_each(|log| self.sync_file(&crate::wal::log_file_name(log.number)))
+    }
+
+    /// Syncs a file, if there is one.
+    fn sync_file(&self, name: &str) -> Result<()> {
+        match self.directory.open(name, OpenMode::ReadWrite) {
+            Ok(file) => file.sync().map_err(|source| Error::io("sync", name, source)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(source) => Err(Error::io("open", name, source)),
         }
-        Ok(())
     }
 
     fn start_threads(self: &Arc<Self>) -> Result<()> {

@@ -73,9 +73,13 @@ impl History {
     /// What was found after the death of the process: everything, unless it was not logged. An operation
     /// that ended in an error may be there or not.
     pub fn found_after_kill(&mut self, found: State) {
-        if let Some(unanswered) = self.unanswered.take()
-            && !self.torn
-        {
+        let unanswered = self.unanswered.take();
+        if self.torn {
+            self.assert_each_key_is_some_version(&found);
+            self.correct_to(&found, unanswered.unwrap_or_default());
+            return;
+        }
+        if let Some(unanswered) = unanswered {
             let mut with = self.current.clone();
             apply(&mut with, &unanswered);
             if found == with {
@@ -84,15 +88,16 @@ impl History {
                 self.since.pop();
             }
         }
-        if !self.torn {
-            assert_same("after the death of the process", &found, &self.current);
-            return;
-        }
-        self.assert_each_key_is_some_version(&found);
-        let keys: BTreeSet<Vec<u8>> = found.keys().chain(self.current.keys()).cloned().collect();
-        let differs = |key: &Vec<u8>| found.get(key) != self.current.get(key);
-        let changes = keys.into_iter().filter(differs).map(|key| (key.clone(), found.get(&key).cloned()));
-        let changes: Changes = changes.collect();
+        assert_same("after the death of the process", &found, &self.current);
+    }
+
+    /// Adds what leads from `since`, of which `unanswered` is a part, to `found`.
+    fn correct_to(&mut self, found: &State, unanswered: Changes) {
+        let differing = found.keys().chain(self.current.keys());
+        let differing = differing.filter(|key| found.get(*key) != self.current.get(*key));
+        let keys: BTreeSet<Vec<u8>> =
+            differing.cloned().chain(unanswered.into_iter().map(|(key, _)| key)).collect();
+        let changes = keys.into_iter().map(|key| (key.clone(), found.get(&key).cloned())).collect();
         self.add(changes, false);
     }
 

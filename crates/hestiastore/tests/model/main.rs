@@ -4,6 +4,8 @@
 //! `HESTIA_MODEL_CASES` sets how many histories are tried, `HESTIA_MODEL_SEED` which ones. A history that
 //! fails is shrunk and printed; it belongs into `regressions.rs` when the bug is mended.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
+
 mod data;
 mod generate;
 mod history;
