@@ -335,7 +335,7 @@ fn an_iterator_shows_its_moment_through_many_splits() {
         index.put(spread(n), vec![0; 300]).unwrap();
         index.put(spread(10_000 + n), vec![1; 300]).unwrap();
         index.delete(spread(1_999 - n)).unwrap();
-        if n % 50 == 0 {
+        if n.is_multiple_of(50) {
             index.flush_and_wait().unwrap();
         }
         if n % 500 == 499 {

@@ -189,7 +189,12 @@ mod tests {
         assert!(budget.try_take(90));
         let asked = AtomicU64::new(0);
         std::thread::scope(|scope| {
-            scope.spawn(|| budget.take(80, || drop(asked.fetch_add(1, Ordering::SeqCst)), || false).unwrap());
+            scope.spawn(|| {
+                let ask = || {
+                    asked.fetch_add(1, Ordering::SeqCst);
+                };
+                budget.take(80, ask, || false).unwrap();
+            });
             for given_back in 1..=2 {
                 while asked.load(Ordering::SeqCst) < given_back {
                     std::thread::yield_now();

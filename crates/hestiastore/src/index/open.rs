@@ -278,7 +278,7 @@ fn segments(state: &ManifestState, graveyard: &Arc<Graveyard>) -> Vec<Arc<Segmen
             let handle = handles.entry(run.uid).or_insert_with(|| handle(run, graveyard));
             add_reference(&mut version, run, handle);
         }
-        version.layers.sort_by(|a, b| b.rank.cmp(&a.rank));
+        version.layers.sort_by_key(|layer| std::cmp::Reverse(layer.rank));
         let upper = stored.upper.clone().map(Into::into);
         segments.push(Segment::new(*id, stored.lower.clone().into(), upper, version));
     }

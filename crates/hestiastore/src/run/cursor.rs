@@ -222,12 +222,6 @@ impl RunCursor {
         }))
     }
 
-    /// Memory beside the run's and the cache's.
-    #[cfg(test)]
-    pub(crate) fn memory_bytes(&self) -> u64 {
-        (size_of::<Self>() + self.key.capacity() + self.ahead.memory_bytes()) as u64
-    }
-
     fn begin(&mut self) {
         self.in_sequence = 0;
         self.invalidate();

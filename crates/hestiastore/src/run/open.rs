@@ -162,9 +162,9 @@ impl Run {
 
     fn check_sections(&self, uid: u64, index_uuid: u128) -> Result<()> {
         let properties = &self.properties;
-        let chunks = (0..self.sparse.len()).filter_map(|at| self.sparse.chunk(at));
+        let mut chunks = (0..self.sparse.len()).filter_map(|at| self.sparse.chunk(at));
         let too_long = chunks.clone().find(|chunk| chunk.stored_bytes > properties.largest_stored_chunk);
-        let end = chunks.last().map(|chunk| chunk.position.after(chunk.stored_bytes));
+        let end = chunks.next_back().map(|chunk| chunk.position.after(chunk.stored_bytes));
         let found_filter = match self.filter {
             None => FilterKind::None,
             Some(_) => FilterKind::BlockedBloom,

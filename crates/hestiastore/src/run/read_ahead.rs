@@ -32,11 +32,6 @@ impl ReadAhead {
         Self { window: Vec::new(), start: 0, check }
     }
 
-    #[cfg(test)]
-    pub(super) fn memory_bytes(&self) -> usize {
-        self.window.capacity()
-    }
-
     /// A chunk's raw bytes: header and stored payload. Reads about `ahead_bytes` if they are not here.
     pub(super) fn chunk(
         &mut self,

@@ -61,7 +61,7 @@ fn a_missing_or_empty_or_foreign_directory_is_no_index() {
         }
     }
     assert!(!missing.exists());
-    assert_eq!(std::fs::read_dir(&empty).unwrap().filter(|e| is_ours(e)).count(), 0);
+    assert_eq!(std::fs::read_dir(&empty).unwrap().filter(is_ours).count(), 0);
     // Nothing of a stranger's is in the way of an index, and it stays.
     Index::builder(&foreign).create().unwrap().close().unwrap();
     assert_eq!(std::fs::read_to_string(foreign.join("letter.txt")).unwrap(), "dear all");

@@ -15,12 +15,14 @@ use crate::step::{Crash, Step, ValueSpec};
 /// So many snapshots, and so many iterators, are open at once at most.
 const READERS: usize = 4;
 
+pub type OpenSnapshot = Snapshot<Vec<u8>, Vec<u8>>;
+
 pub struct World {
     pub directory: MemoryDirectory,
     pub index: Option<Index>,
     pub settings: Settings,
     pub history: History,
-    pub snapshots: Vec<(Snapshot<Vec<u8>, Vec<u8>>, State)>,
+    pub snapshots: Vec<(OpenSnapshot, State)>,
     pub iterators: Vec<(Iter, Entries)>,
     /// What follows once the directory has failed.
     pub armed: Option<Crash>,

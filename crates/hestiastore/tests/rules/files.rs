@@ -144,15 +144,17 @@ fn read_everything(index: &Index) -> usize {
 
 #[test]
 fn d6_opening_and_reading_changes_nothing_on_disk() {
-    for directory in three_ends() {
-        let before = bytes_of(&directory);
+    for (number, directory) in three_ends().iter().enumerate() {
+        let before = bytes_of(directory);
+        let cleanly_closed = number == 0;
         for _ in 0..3 {
             let operations = directory.operation_count();
-            let index = quiet(&directory).open().unwrap();
+            let index = quiet(directory).open().unwrap();
             assert!(read_everything(&index) >= 200);
             index.close().unwrap();
-            assert_eq!(directory.operation_count(), operations);
-            assert!(bytes_of(&directory) == before);
+            // After an unclean end the close syncs what was recovered, and what readers were shown.
+            assert!(!cleanly_closed || directory.operation_count() == operations);
+            assert!(bytes_of(directory) == before);
         }
     }
 }
