@@ -13,6 +13,9 @@ use crate::registry::RegistryState;
 /// A clean close leaves so much in the log at most; more is flushed (PROTOCOL L8).
 const LEFT_IN_LOG_BYTES: u64 = 1 << 20;
 
+/// A log that the next open would have to read so much of, flushed writes included, is not left either.
+const LOG_LEFT_BYTES: u64 = 4 << 20;
+
 impl Core {
     /// Closes. The first of several callers does it; the others return when it is done.
     pub(crate) fn close(self: &Arc<Self>) -> Result<()> {
@@ -50,7 +53,9 @@ impl Core {
         self.scheduler.stop();
         self.logs.stop();
         self.threads.lock().join();
-        if !self.has_log() || self.unflushed_bytes() > LEFT_IN_LOG_BYTES {
+        let worth_keeping =
+            self.unflushed_bytes() <= LEFT_IN_LOG_BYTES && self.log_used_bytes() <= LOG_LEFT_BYTES;
+        if !self.has_log() || !worth_keeping {
             match self.flush_everything() {
                 // What does not fit on the disk stays in the log (PROTOCOL D8).
                 Err(Error::WritesRefused { .. }) if self.has_log() => {}

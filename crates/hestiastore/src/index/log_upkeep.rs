@@ -360,6 +360,18 @@ impl Core {
         Ok(())
     }
 
+    /// Bytes that a replay of all live logs would read.
+    pub(crate) fn log_used_bytes(&self) -> u64 {
+        let tail = self.section.lock().tail.as_ref().map(|tail| (tail.log.number, tail.offset));
+        let live = self.logs.live.lock();
+        let used = live.iter().filter(|log| log.is_in_use());
+        used.map(|log| match tail {
+            Some((number, offset)) if number == log.number => offset,
+            _ => log.capacity_bytes,
+        })
+        .sum()
+    }
+
     /// Ends the log for a clean close: nothing is placed in it any more, and all that was placed is
     /// written. The log in use and its end.
     pub(crate) fn end_log(&self) -> Result<Option<(Arc<LogFile>, u64)>> {
