@@ -1,6 +1,6 @@
 //! The `hestia` command: work with HestiaStore directories from a shell.
 //!
-//! [`run`] reads the arguments, runs one of [`commands`], and turns its outcome into an exit code:
+//! [`run`] reads the arguments, runs one of `commands`, and turns its outcome into an exit code:
 //! 0 done, 1 the answer is no, 2 wrong usage or a failure. Results go to standard output, everything
 //! else to standard error, a failure as one line.
 //!
