@@ -74,6 +74,13 @@ impl Core {
         Ok(())
     }
 
+    /// Whether no buffer holds anything. The budget does not tell: a writer who was refused may not have
+    /// given its room back yet.
+    fn is_all_flushed(&self) -> bool {
+        let route = self.route.load_full();
+        route.segments().iter().all(|segment| segment.version().least_unflushed_seq() == u64::MAX)
+    }
+
     fn unflushed_bytes(&self) -> u64 {
         self.budget.used_bytes()
     }
@@ -85,7 +92,7 @@ impl Core {
         }
         // What is loaded stays; nothing is loaded or evicted any more.
         self.registry.set_state(RegistryState::Freeze);
-        let end = if self.unflushed_bytes() == 0 {
+        let end = if self.is_all_flushed() {
             self.drop_all_logs()?;
             None
         } else {
