@@ -7,12 +7,12 @@ use std::thread::JoinHandle;
 
 use super::core::Core;
 use super::log_upkeep::{is_full, run_log_thread};
-use super::open::{is_run_name, list};
+use super::open::{is_run_name, list, named_runs};
 use super::scheduler::run_maintenance_thread;
 use crate::directory::OpenMode;
 use crate::error::{Error, Result};
 use crate::manifest::{Change, Edit, MANIFEST_NAME, ManifestFile};
-use crate::run::{ChunkCache, Run, run_file_name};
+use crate::run::{ChunkCache, Run};
 use crate::wal::parse_log_file_name;
 
 /// Folder for files that are nobody's.
@@ -100,20 +100,13 @@ impl Core {
     /// nobody names is deleted if nothing can be lost with it, and moved to quarantine otherwise.
     fn tidy(&self, replayed_seqs: Option<(u64, u64)>) -> Result<()> {
         let state = self.manifest.lock().state.clone();
-        let mut done = Vec::new();
+        let named_runs = named_runs(&state);
         for name in list(&*self.directory)? {
             let listed_log = |number| state.logs.iter().any(|log| log.number == number);
             let unlisted_log = parse_log_file_name(&name).is_some_and(|number| !listed_log(number));
-            let named_run = || {
-                state
-                    .segments
-                    .values()
-                    .flat_map(|segment| &segment.runs)
-                    .any(|run| run_file_name(run.uid) == name)
-            };
             if name.ends_with(".tmp") || state.pending_deletions.contains(&name) || unlisted_log {
                 self.remove(&name)?;
-            } else if is_run_name(&name) && !named_run() {
+            } else if is_run_name(&name) && !named_runs.contains(&name) {
                 if self.is_redundant(&name, &state, replayed_seqs) {
                     self.remove(&name)?;
                 } else {
@@ -121,9 +114,8 @@ impl Core {
                 }
             }
         }
-        done.extend(state.pending_deletions);
         self.sync_directory()?;
-        self.manifest.lock().deleted.extend(done);
+        self.manifest.lock().deleted.extend(state.pending_deletions);
         Ok(())
     }
 

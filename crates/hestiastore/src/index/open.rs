@@ -1,7 +1,7 @@
 //! Opening: lock, manifest, types, configuration, segments, replay. Opening alone changes nothing on
 //! disk; the first write does (see [`super::first_write`]).
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -185,12 +185,17 @@ fn highest_edit_named(directory: &dyn Directory, names: &[String]) -> Option<u64
 }
 
 fn missing_runs(state: &ManifestState, names: &[String]) -> Vec<String> {
+    let mut missing = named_runs(state);
+    for name in names {
+        missing.remove(name);
+    }
+    missing.into_iter().collect()
+}
+
+/// The names of the run files that the state refers to.
+pub(super) fn named_runs(state: &ManifestState) -> BTreeSet<String> {
     let runs = state.segments.values().flat_map(|segment| &segment.runs);
-    let mut missing: Vec<String> =
-        runs.map(|run| run_file_name(run.uid)).filter(|name| !names.contains(name)).collect();
-    missing.sort();
-    missing.dedup();
-    missing
+    runs.map(|run| run_file_name(run.uid)).collect()
 }
 
 fn build(
