@@ -246,7 +246,12 @@ impl Core {
         let prepared =
             prepared.map_err(|error| if is_full(&error) { self.refuse_writes(&error) } else { error })?;
         let listing = Change::AddLog { number: plan.number, uid: plan.uid };
-        let committed = self.commit_edit(vec![listing]).inspect_err(|_| plan.abandon(&self.directory))?;
+        let committed = self.commit_edit(vec![listing]).inspect_err(|_| {
+            // After a failed edit it is not known whether it lists the file: then the file stays.
+            if !self.health.has_failed() {
+                plan.abandon(&self.directory);
+            }
+        })?;
         self.accept_writes();
         let log = prepared.listed(committed.edit_number);
         self.logs.live.lock().push_back(Arc::clone(&log));
