@@ -15,6 +15,7 @@ use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{Resource, getrlimit};
 
 use super::name::{check_range, check_writable};
+use super::read_fully::read_fully;
 use super::{File, OpenMode};
 
 #[derive(Debug)]
@@ -56,16 +57,7 @@ impl File for FsFile {
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         check_range(offset, buffer.len())?;
-        let mut done = 0;
-        while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
-            match self.file.read_at(rest, offset + done as u64) {
-                Ok(0) => break,
-                Ok(count) => done += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(done)
+        read_fully(offset, buffer, |offset, rest| self.file.read_at(rest, offset))
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {

@@ -245,6 +245,7 @@ impl Core {
         let prepared = prepared.map_err(|error| self.judge(error))?;
         let listing = Change::AddLog { number: plan.number, uid: plan.uid };
         let committed = self.commit_edit(vec![listing]).map_err(|error| {
+            // After a failed edit it is not known whether it lists the file: then the file stays.
             if !self.health.has_failed() {
                 plan.abandon(&self.directory);
             }

@@ -368,7 +368,7 @@ mod tests {
         let table = metrics.to_string();
         let starts: Vec<_> = table.lines().map(|line| line.rfind(' ').map(|at| at + 1)).collect();
         assert!(starts.iter().all(|start| *start == starts[0]), "{table}");
-        assert!(table.contains("\nsnapshots.oldest_seq          -\n"), "{table}");
-        assert!(table.contains("\nlog.mode                      buffered\n"), "{table}");
+        assert!(table.contains("\nsnapshots.oldest_seq            -\n"), "{table}");
+        assert!(table.contains("\nlog.mode                        buffered\n"), "{table}");
     }
 }

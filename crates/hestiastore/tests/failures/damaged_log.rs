@@ -116,7 +116,10 @@ fn l3_a_damaged_log_is_refused_by_default_and_cut_by_choice() {
             expected.insert(10_000 + n, value(n, 100));
         }
         let killed = directory.kill();
-        for directory in [killed, { index.close().unwrap(); directory }] {
+        for directory in [killed, {
+            index.close().unwrap();
+            directory
+        }] {
             let index = quiet(&directory).open().unwrap_or_else(|error| panic!("{what}: {error}"));
             assert_eq!(index.log_loss(), None);
             assert_same(&all(&index), &expected);

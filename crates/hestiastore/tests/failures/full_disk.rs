@@ -65,8 +65,10 @@ impl Disk {
         self.path.join("index")
     }
 
+    /// As it was at first.
     fn clear(&self) {
         std::fs::remove_dir_all(self.index()).unwrap();
+        self.fill_up();
     }
 }
 
@@ -90,28 +92,31 @@ fn d8_writes_on_a_real_full_disk_are_refused_and_resume() {
 fn writes_are_refused_and_resume() {
     let disk = Disk::new();
     for mode in MODES {
-        let index = settings(&disk.index(), mode).create().unwrap();
-        let mut model = Model::new();
-        for _ in 0..3 {
-            assert_refused(&fill(&index, &mut model, VALUE_BYTES));
-        }
-        assert!(model.len() > 2_000, "{} in {mode:?}", model.len());
-        assert_same(&all(&index), &model);
-        disk.free();
-        for _ in 0..1_000 {
-            put_when_taken(&index, &mut model, VALUE_BYTES);
-        }
-        index.flush_and_wait().unwrap();
-        assert_eq!(index.writes_refused(), None);
-        assert_same(&all(&index), &model);
-        index.close().unwrap();
-        let index = settings(&disk.index(), mode).open().unwrap();
-        assert_same(&all(&index), &model);
-        assert_clean(&index);
-        index.close().unwrap();
+        refused_and_resumed(&disk, mode);
         disk.clear();
-        disk.fill_up();
     }
+}
+
+fn refused_and_resumed(disk: &Disk, mode: Durability) {
+    let index = settings(&disk.index(), mode).create().unwrap();
+    let mut model = Model::new();
+    for _ in 0..3 {
+        assert_refused(&fill(&index, &mut model, VALUE_BYTES));
+    }
+    assert!(model.len() > 2_000, "{} in {mode:?}", model.len());
+    assert_same(&all(&index), &model);
+    disk.free();
+    for _ in 0..1_000 {
+        put_when_taken(&index, &mut model, VALUE_BYTES);
+    }
+    index.flush_and_wait().unwrap();
+    assert_eq!(index.writes_refused(), None);
+    assert_same(&all(&index), &model);
+    index.close().unwrap();
+    let index = settings(&disk.index(), mode).open().unwrap();
+    assert_same(&all(&index), &model);
+    assert_clean(&index);
+    index.close().unwrap();
 }
 
 #[test]
@@ -124,42 +129,45 @@ fn d8_a_real_full_disk_can_be_closed_on_and_opened_on() {
 fn closed_and_opened_while_full() {
     let disk = Disk::new();
     for mode in MODES {
-        let index = settings(&disk.index(), mode).create().unwrap();
-        let mut model = Model::new();
-        assert_refused(&fill(&index, &mut model, VALUE_BYTES));
-        // Not a byte is left.
-        let rest = std::fs::write(disk.path.join("rest"), vec![1; 8 << 20]);
-        assert!(rest.is_err());
-        if mode == Durability::Off {
-            let error = index.close().unwrap_err();
-            assert_refused(&error);
-            assert_same(&all(&index), &model);
-            disk.free();
-            index.close().unwrap();
-            disk.fill_up();
-        } else {
-            index.close().unwrap();
-        }
-        let reader = settings(&disk.index(), mode).open_read_only().unwrap();
-        assert_same(&all(&reader), &model);
-        reader.close().unwrap();
-        let _ = std::fs::write(disk.path.join("rest"), vec![1; 8 << 20]);
-        let index = settings(&disk.index(), mode).open().unwrap();
-        assert_same(&all(&index), &model);
-        assert_refused(&index.put(1, b"refused").unwrap_err());
-        assert_refused(&index.put(1, b"refused").unwrap_err());
-        disk.free();
-        std::fs::remove_file(disk.path.join("rest")).unwrap();
-        for _ in 0..1_000 {
-            put_when_taken(&index, &mut model, VALUE_BYTES);
-        }
-        assert_same(&all(&index), &model);
-        index.close().unwrap();
-        let index = settings(&disk.index(), mode).open().unwrap();
-        assert_same(&all(&index), &model);
-        assert_clean(&index);
-        index.close().unwrap();
+        closed_and_opened(&disk, mode);
         disk.clear();
-        disk.fill_up();
     }
+}
+
+fn closed_and_opened(disk: &Disk, mode: Durability) {
+    let index = settings(&disk.index(), mode).create().unwrap();
+    let mut model = Model::new();
+    assert_refused(&fill(&index, &mut model, VALUE_BYTES));
+    // Not a byte is left.
+    let rest = std::fs::write(disk.path.join("rest"), vec![1; 8 << 20]);
+    assert!(rest.is_err());
+    if mode == Durability::Off {
+        let error = index.close().unwrap_err();
+        assert_refused(&error);
+        assert_same(&all(&index), &model);
+        disk.free();
+        index.close().unwrap();
+        disk.fill_up();
+    } else {
+        index.close().unwrap();
+    }
+    let reader = settings(&disk.index(), mode).open_read_only().unwrap();
+    assert_same(&all(&reader), &model);
+    reader.close().unwrap();
+    let _ = std::fs::write(disk.path.join("rest"), vec![1; 8 << 20]);
+    let index = settings(&disk.index(), mode).open().unwrap();
+    assert_same(&all(&index), &model);
+    assert_refused(&index.put(1, b"refused").unwrap_err());
+    assert_refused(&index.put(1, b"refused").unwrap_err());
+    disk.free();
+    std::fs::remove_file(disk.path.join("rest")).unwrap();
+    for _ in 0..1_000 {
+        put_when_taken(&index, &mut model, VALUE_BYTES);
+    }
+    assert_same(&all(&index), &model);
+    index.close().unwrap();
+    let index = settings(&disk.index(), mode).open().unwrap();
+    assert_same(&all(&index), &model);
+    assert_clean(&index);
+    index.close().unwrap();
 }

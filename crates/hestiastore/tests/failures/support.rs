@@ -28,9 +28,9 @@ pub fn at(directory: &SimulatedDirectory) -> IndexBuilder<u64, Vec<u8>> {
 
 /// No merge by itself, no sync by itself.
 pub fn quiet(directory: &SimulatedDirectory) -> IndexBuilder<u64, Vec<u8>> {
-    at(directory)
-        .maintenance(|m| m.automatic(false))
-        .log(|l| l.first_file_bytes(16 << 10).max_file_bytes(16 << 10).sync_interval(Duration::from_secs(3_600)))
+    at(directory).maintenance(|m| m.automatic(false)).log(|l| {
+        l.first_file_bytes(16 << 10).max_file_bytes(16 << 10).sync_interval(Duration::from_secs(3_600))
+    })
 }
 
 pub fn spread(number: u64) -> u64 {
