@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hestiastore::config::Durability;
-use hestiastore::directory::{CrashPolicy, MemoryDirectory};
+use hestiastore::directory::{CrashPolicy, SimulatedDirectory};
 use hestiastore::environment::Environment;
 use hestiastore::{Result, SegmentIndex, WriteBatch};
 
@@ -42,7 +42,7 @@ struct Done {
     writes: u32,
 }
 
-fn open(directory: &MemoryDirectory, mode: Durability, automatic: bool) -> Result<Index> {
+fn open(directory: &SimulatedDirectory, mode: Durability, automatic: bool) -> Result<Index> {
     Index::builder_in(Arc::new(directory.clone()))
         .environment(Environment::repeatable(directory.operation_count()))
         .write_buffer(|w| w.budget_bytes(4 << 20).delta_cache_bytes(0))
@@ -54,7 +54,7 @@ fn open(directory: &MemoryDirectory, mode: Durability, automatic: bool) -> Resul
 }
 
 impl Done {
-    fn run(&mut self, script: &[Line], directory: &MemoryDirectory, mode: Durability) -> Result<()> {
+    fn run(&mut self, script: &[Line], directory: &SimulatedDirectory, mode: Durability) -> Result<()> {
         self.states.push(State::new());
         let automatic = script.iter().any(|line| matches!(line, Settle));
         let mut index = open(directory, mode, automatic)?;
@@ -130,7 +130,7 @@ fn assert_clean(index: &Index, place: &str) {
 }
 
 /// Opens what a crash left, compares, writes five more, closes, opens again, compares.
-fn go_on(image: &MemoryDirectory, done: &Done, mode: Durability, place: &str) {
+fn go_on(image: &SimulatedDirectory, done: &Done, mode: Durability, place: &str) {
     let index = open(image, mode, false).unwrap_or_else(|error| panic!("{place}: {error}"));
     let mut state = everything(&index);
     done.assert_legal(&state, place);
@@ -149,7 +149,7 @@ fn go_on(image: &MemoryDirectory, done: &Done, mode: Durability, place: &str) {
 }
 
 /// Lets the recovery fail at operations chosen by `count`, and cuts the power again.
-fn fail_in_recovery(image: &MemoryDirectory, done: &Done, mode: Durability, count: u64, place: &str) {
+fn fail_in_recovery(image: &SimulatedDirectory, done: &Done, mode: Durability, count: u64, place: &str) {
     for again in [count % 5, 5 + count % 11, 16 + count % 23] {
         let image = image.kill();
         image.fail_after(Some(again));
@@ -166,7 +166,7 @@ fn fail_in_recovery(image: &MemoryDirectory, done: &Done, mode: Durability, coun
 /// The script, stopped at each operation in turn until it comes through.
 fn sweep(script: &[Line], mode: Durability) {
     for count in 0.. {
-        let directory = MemoryDirectory::new();
+        let directory = SimulatedDirectory::new();
         directory.fail_after(Some(count));
         let mut done = Done::default();
         let outcome = done.run(script, &directory, mode);

@@ -8,13 +8,18 @@
 //! Thread safety: both traits are shared by all threads; calls on different ranges of one file may
 //! run side by side.
 
+mod entries;
 mod fs;
 mod fs_file;
+mod image;
 mod lock;
 #[cfg(test)]
 mod lock_tests;
 mod memory;
+mod memory_lock;
 mod name;
+#[cfg(any(test, feature = "simulation"))]
+mod simulated;
 #[cfg(test)]
 mod tests;
 
@@ -23,7 +28,9 @@ use std::io;
 use std::sync::Arc;
 
 pub use self::fs::FsDirectory;
-pub use self::memory::{CrashPolicy, MemoryDirectory};
+pub use self::memory::MemoryDirectory;
+#[cfg(any(test, feature = "simulation"))]
+pub use self::simulated::{CrashPolicy, SimulatedDirectory};
 
 /// What a file is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

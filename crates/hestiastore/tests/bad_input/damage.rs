@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use hestiastore::directory::{Directory, MemoryDirectory};
+use hestiastore::directory::{Directory, SimulatedDirectory};
 use hestiastore::{Error, Result};
 
 use crate::support::{Bytes, Index, copy, file_with, model, small};
@@ -11,8 +11,8 @@ use crate::support::{Bytes, Index, copy, file_with, model, small};
 type Model = BTreeMap<Bytes, Bytes>;
 
 /// Two runs, and a log with unflushed writes, deletes and a batch; closed.
-fn filled() -> (MemoryDirectory, Model) {
-    let directory = MemoryDirectory::new();
+fn filled() -> (SimulatedDirectory, Model) {
+    let directory = SimulatedDirectory::new();
     let index = small(&directory).create().unwrap();
     let mut model = model(40);
     for (key, value) in &model {
@@ -42,7 +42,7 @@ fn told(error: &Error) -> bool {
     )
 }
 
-fn read_everything(directory: &MemoryDirectory, model: &Model) -> Result<()> {
+fn read_everything(directory: &SimulatedDirectory, model: &Model) -> Result<()> {
     let index = small(directory).open()?;
     let mut trouble = None;
     for (key, value) in model {
@@ -70,7 +70,7 @@ fn scan(entries: impl Iterator<Item = Result<(Bytes, Bytes)>>) -> Result<Vec<(By
 }
 
 /// What goes on after reading: a write, a compaction, another opening.
-fn write_and_reopen(directory: &MemoryDirectory, model: &Model) -> Result<()> {
+fn write_and_reopen(directory: &SimulatedDirectory, model: &Model) -> Result<()> {
     let mut model = model.clone();
     let index = small(directory).open()?;
     index.put(b"new", b"entry")?;
@@ -90,10 +90,10 @@ struct Tally {
 }
 
 fn survive(
-    original: &MemoryDirectory,
+    original: &SimulatedDirectory,
     model: &Model,
     what: String,
-    harm: impl Fn(&MemoryDirectory),
+    harm: impl Fn(&SimulatedDirectory),
     deep: bool,
 ) -> bool {
     let directory = copy(original);
@@ -124,8 +124,8 @@ fn harm_every_byte_of(prefix: &str) -> Tally {
         for place in places {
             let deep = place % 64 == 0;
             let mask = if place % 3 == 0 { 0xff } else { 1 << (place % 8) };
-            let flip = |d: &MemoryDirectory| d.flip_bit(name, place as u64, mask).unwrap();
-            let cut = |d: &MemoryDirectory| d.truncate(name, place as u64).unwrap();
+            let flip = |d: &SimulatedDirectory| d.flip_bit(name, place as u64, mask).unwrap();
+            let cut = |d: &SimulatedDirectory| d.truncate(name, place as u64).unwrap();
             let flipped = survive(&original, &model, format!("{name}: byte {place} ^ {mask:#x}"), flip, deep);
             let cut = survive(&original, &model, format!("{name}: cut at {place}"), cut, deep);
             *(if flipped { &mut tally.flips_harmless } else { &mut tally.flips_told }) += 1;

@@ -5,17 +5,10 @@
 //! `current`; a name `folder/file` stands only beside its folder.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::sync::Arc;
 
 use super::inode::Inode;
-use crate::directory::name::check_name;
-
-#[derive(Debug, Clone)]
-pub(super) enum Node {
-    File(Arc<Inode>),
-    Folder,
-}
+use crate::directory::entries;
 
 #[derive(Debug, Clone)]
 pub(super) enum NameChange {
@@ -24,7 +17,8 @@ pub(super) enum NameChange {
     Remove { name: String },
 }
 
-pub(super) type Entries = BTreeMap<String, Node>;
+pub(super) type Node = entries::Node<Arc<Inode>>;
+pub(super) type Entries = entries::Entries<Arc<Inode>>;
 
 #[derive(Debug, Default)]
 pub(super) struct Names {
@@ -35,27 +29,6 @@ pub(super) struct Names {
 }
 
 impl Names {
-    pub(super) fn file(&self, name: &str) -> io::Result<&Arc<Inode>> {
-        self.check_folder_of(name)?;
-        match self.current.get(name) {
-            Some(Node::File(inode)) => Ok(inode),
-            Some(Node::Folder) => Err(io::ErrorKind::IsADirectory.into()),
-            None => Err(io::ErrorKind::NotFound.into()),
-        }
-    }
-
-    /// Checks that the folder in `name`, if there is one, exists.
-    pub(super) fn check_folder_of(&self, name: &str) -> io::Result<()> {
-        let Some(folder) = check_name(name)? else {
-            return Ok(());
-        };
-        match self.current.get(folder) {
-            Some(Node::Folder) => Ok(()),
-            Some(Node::File(_)) => Err(io::ErrorKind::NotADirectory.into()),
-            None => Err(io::ErrorKind::NotFound.into()),
-        }
-    }
-
     pub(super) fn next_inode(&mut self) -> u64 {
         self.next_inode += 1;
         self.next_inode
@@ -103,7 +76,7 @@ impl Names {
         let pending = self.pending.iter().map(|(stamp, change)| {
             let change = match change {
                 NameChange::Put { name, node } => {
-                    NameChange::Put { name: name.clone(), node: node.with_files(files) }
+                    NameChange::Put { name: name.clone(), node: node_with_files(node, files) }
                 }
                 other => other.clone(),
             };
@@ -119,15 +92,13 @@ impl Names {
 }
 
 pub(super) fn with_files(entries: &Entries, files: &BTreeMap<u64, Arc<Inode>>) -> Entries {
-    entries.iter().map(|(name, node)| (name.clone(), node.with_files(files))).collect()
+    entries.iter().map(|(name, node)| (name.clone(), node_with_files(node, files))).collect()
 }
 
-impl Node {
-    fn with_files(&self, files: &BTreeMap<u64, Arc<Inode>>) -> Node {
-        match self {
-            Node::File(inode) => Node::File(Arc::clone(files.get(&inode.id).unwrap_or(inode))),
-            Node::Folder => Node::Folder,
-        }
+fn node_with_files(node: &Node, files: &BTreeMap<u64, Arc<Inode>>) -> Node {
+    match node {
+        Node::File(inode) => Node::File(Arc::clone(files.get(&inode.id).unwrap_or(inode))),
+        Node::Folder => Node::Folder,
     }
 }
 

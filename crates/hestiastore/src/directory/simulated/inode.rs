@@ -11,8 +11,8 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 
 use super::gate::Gate;
-use super::image::{Image, PAGE_BYTES, pieces};
 use crate::directory::File;
+use crate::directory::image::{Image, PAGE_BYTES, pieces};
 use crate::directory::name::{check_range, check_writable};
 
 /// A buffer of pending bytes that is larger than this is given back at a sync.

@@ -77,6 +77,14 @@ impl Image {
         }
     }
 
+    /// Extends the image with zeros; a longer one stays as it is.
+    pub(super) fn extend(&mut self, length: u64) {
+        self.length = self.length.max(length);
+    }
+}
+
+#[cfg(any(test, feature = "simulation"))]
+impl Image {
     /// Cuts the image, or extends it with zeros.
     pub(super) fn set_length(&mut self, length: u64) {
         if length < self.length {

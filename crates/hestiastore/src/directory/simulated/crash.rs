@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use parking_lot::RwLockReadGuard;
 
-use super::image::{Image, pieces};
 use super::inode::{Change, Content, Inode};
 use super::names::{Entries, LostNames, Names, with_files};
+use crate::directory::image::{Image, pieces};
 use crate::environment::{Environment, RandomSource};
 
 /// A disk writes this many bytes as one.
@@ -18,10 +18,10 @@ const SECTOR_BYTES: u64 = 512;
 /// the directory. What was synced survives always.
 ///
 /// ```
-/// use hestiastore::directory::{CrashPolicy, Directory, MemoryDirectory};
+/// use hestiastore::directory::{CrashPolicy, Directory, SimulatedDirectory};
 ///
 /// # fn main() -> std::io::Result<()> {
-/// let directory = MemoryDirectory::new();
+/// let directory = SimulatedDirectory::new();
 /// directory.create("run")?.write_at(0, b"content")?;
 /// directory.sync()?; // the name is durable, the content is not
 ///

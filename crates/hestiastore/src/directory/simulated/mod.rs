@@ -11,7 +11,6 @@ mod crash;
 mod gate;
 #[cfg(test)]
 mod hook_tests;
-mod image;
 mod inode;
 mod names;
 #[cfg(test)]
@@ -26,24 +25,26 @@ use parking_lot::{Mutex, RwLockReadGuard};
 
 pub use self::crash::CrashPolicy;
 use self::gate::Gate;
-use self::image::Image;
 use self::inode::{Content, Inode, MemoryFile};
 use self::names::{Entries, NameChange, Names, Node};
-use super::lock::{READERS, held_by, holder_lines, sentence};
+use super::entries;
+use super::image::Image;
+use super::memory_lock::MemoryLocks;
 use super::name::{check_folder, check_name};
 use super::{Directory, DirectoryLock, File, LockMode, OpenMode};
 
-/// A directory in memory, for tests and for indexes that need not outlive the process.
+/// A directory in memory that knows what a power cut would leave of it, for tests. It is there only
+/// with the crate's feature `simulation`.
 ///
-/// Clones are handles to the same directory. Besides what a [`Directory`] does it can be copied as
-/// it would be found after a power cut ([`MemoryDirectory::crash`]) or the death of the process
-/// ([`MemoryDirectory::kill`]), stopped at a chosen operation, filled up, and damaged.
+/// Clones are handles to the same directory. Besides what a [`Directory`] does it can be copied as it
+/// would be found after a power cut ([`SimulatedDirectory::crash`]) or the death of the process
+/// ([`SimulatedDirectory::kill`]), stopped at a chosen operation, filled up, and damaged.
 ///
 /// ```
-/// use hestiastore::directory::{CrashPolicy, Directory, MemoryDirectory};
+/// use hestiastore::directory::{CrashPolicy, Directory, SimulatedDirectory};
 ///
 /// # fn main() -> std::io::Result<()> {
-/// let directory = MemoryDirectory::new();
+/// let directory = SimulatedDirectory::new();
 /// let file = directory.create("log")?;
 /// file.write_at(0, b"synced")?;
 /// file.sync()?;
@@ -57,37 +58,29 @@ use super::{Directory, DirectoryLock, File, LockMode, OpenMode};
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct MemoryDirectory {
+pub struct SimulatedDirectory {
     shared: Arc<Shared>,
 }
 
 struct Shared {
     gate: Arc<Gate>,
     names: Mutex<Names>,
-    holders: Arc<Mutex<Holders>>,
+    locks: MemoryLocks,
 }
 
-#[derive(Debug, Default)]
-enum Holders {
-    #[default]
-    Nobody,
-    Readers(usize),
-    Writer(String),
-}
-
-impl Default for MemoryDirectory {
+impl Default for SimulatedDirectory {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl fmt::Debug for MemoryDirectory {
+impl fmt::Debug for SimulatedDirectory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MemoryDirectory").field("gate", &self.shared.gate).finish_non_exhaustive()
+        f.debug_struct("SimulatedDirectory").field("gate", &self.shared.gate).finish_non_exhaustive()
     }
 }
 
-impl MemoryDirectory {
+impl SimulatedDirectory {
     /// An empty directory without limits.
     pub fn new() -> Self {
         Self::with(Gate::new(), Names::default())
@@ -98,7 +91,7 @@ impl MemoryDirectory {
             shared: Arc::new(Shared {
                 gate: Arc::new(gate),
                 names: Mutex::new(names),
-                holders: Arc::default(),
+                locks: MemoryLocks::default(),
             }),
         }
     }
@@ -108,7 +101,7 @@ impl MemoryDirectory {
     /// directory goes on unharmed. The same changes, policy and seed give the same result.
     ///
     /// Costs a reference for each page of 4 KiB, and a copy of the pending writes that survive.
-    pub fn crash(&self, policy: CrashPolicy, seed: u64) -> MemoryDirectory {
+    pub fn crash(&self, policy: CrashPolicy, seed: u64) -> SimulatedDirectory {
         let names = self.shared.names.lock();
         let entries = crash::survivors(&names, policy, seed);
         let copy = Names {
@@ -121,8 +114,8 @@ impl MemoryDirectory {
     }
 
     /// The directory as it would be found after the death of the process now: everything written
-    /// is there, and what was pending is pending still. Otherwise as [`MemoryDirectory::crash`].
-    pub fn kill(&self) -> MemoryDirectory {
+    /// is there, and what was pending is pending still. Otherwise as [`SimulatedDirectory::crash`].
+    pub fn kill(&self) -> SimulatedDirectory {
         let names = self.shared.names.lock();
         let files = names.reachable();
         // All at once, so that the copy is of one moment.
@@ -142,13 +135,13 @@ impl MemoryDirectory {
 
     /// Simulates a crash at the changing operation that would be counted after the first `count`
     /// of this directory: it has no effect and fails, and so does every operation of any kind
-    /// after it. `None` ends this. [`MemoryDirectory::crash`] works at all times.
+    /// after it. `None` ends this. [`SimulatedDirectory::crash`] works at all times.
     ///
     /// ```
-    /// use hestiastore::directory::{Directory, MemoryDirectory};
+    /// use hestiastore::directory::{Directory, SimulatedDirectory};
     ///
     /// # fn main() -> std::io::Result<()> {
-    /// let directory = MemoryDirectory::new();
+    /// let directory = SimulatedDirectory::new();
     /// directory.fail_after(Some(1));
     /// let file = directory.create("a")?;
     /// assert!(file.write_at(0, b"x").is_err());
@@ -170,7 +163,7 @@ impl MemoryDirectory {
     /// For tests: the whole content of a file, or `None` if there is no such file. Works at all
     /// times, and allocates the length of the file.
     pub fn read_all(&self, name: &str) -> Option<Vec<u8>> {
-        let inode = Arc::clone(self.shared.names.lock().file(name).ok()?);
+        let inode = Arc::clone(entries::file(&self.shared.names.lock().current, name).ok()?);
         let content = inode.content.read();
         let mut bytes = vec![0; usize::try_from(content.current().length()).ok()?];
         content.current().read(0, &mut bytes);
@@ -183,7 +176,7 @@ impl MemoryDirectory {
     /// # Errors
     /// `NotFound`, or `InvalidInput` if the file has no such byte.
     pub fn flip_bit(&self, name: &str, offset: u64, mask: u8) -> io::Result<()> {
-        let inode = Arc::clone(self.shared.names.lock().file(name)?);
+        let inode = Arc::clone(entries::file(&self.shared.names.lock().current, name)?);
         let mut content = inode.content.write();
         let mut byte = [0];
         if content.current().read(offset, &mut byte) == 0 {
@@ -201,7 +194,7 @@ impl MemoryDirectory {
     /// `NotFound`.
     pub fn truncate(&self, name: &str, length: u64) -> io::Result<()> {
         super::name::check_range(length, 0)?;
-        let inode = Arc::clone(self.shared.names.lock().file(name)?);
+        let inode = Arc::clone(entries::file(&self.shared.names.lock().current, name)?);
         let mut content = inode.content.write();
         content.tamper(&self.shared.gate, |image| image.set_length(length));
         Ok(())
@@ -214,10 +207,10 @@ impl MemoryDirectory {
     /// As [`Directory::create`], without `AlreadyExists`.
     pub fn write_all(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let mut names = self.shared.names.lock();
-        let inode = match names.file(name) {
+        let inode = match entries::file(&names.current, name) {
             Ok(inode) => Arc::clone(inode),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                names.check_folder_of(name)?;
+                entries::check_folder_of(&names.current, name)?;
                 let inode = Inode::new(names.next_inode(), Content::of(Image::default()));
                 let node = Node::File(Arc::clone(&inode));
                 names.change(0, NameChange::Put { name: name.to_owned(), node });
@@ -249,7 +242,7 @@ fn charged(gate: Gate, entries: &Entries) -> Gate {
     gate
 }
 
-impl Directory for MemoryDirectory {
+impl Directory for SimulatedDirectory {
     fn location(&self) -> String {
         "memory".to_owned()
     }
@@ -258,10 +251,7 @@ impl Directory for MemoryDirectory {
         check_name(name)?;
         let mut names = self.shared.names.lock();
         let stamp = self.shared.gate.admit()?;
-        names.check_folder_of(name)?;
-        if names.current.contains_key(name) {
-            return Err(io::ErrorKind::AlreadyExists.into());
-        }
+        entries::check_free(&names.current, name)?;
         let inode = Inode::new(names.next_inode(), Content::of(Image::default()));
         let node = Node::File(Arc::clone(&inode));
         names.change(stamp, NameChange::Put { name: name.to_owned(), node });
@@ -271,7 +261,7 @@ impl Directory for MemoryDirectory {
     fn open(&self, name: &str, mode: OpenMode) -> io::Result<Arc<dyn File>> {
         self.shared.gate.check()?;
         let names = self.shared.names.lock();
-        Ok(self.handle(names.file(name)?, mode))
+        Ok(self.handle(entries::file(&names.current, name)?, mode))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -279,12 +269,11 @@ impl Directory for MemoryDirectory {
         check_name(to)?;
         let mut names = self.shared.names.lock();
         let stamp = self.shared.gate.admit()?;
-        names.file(from)?;
-        match names.file(to) {
-            Ok(_) if from == to => return Ok(()),
-            Ok(replaced) => replaced.unlink(&self.shared.gate),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => names.check_folder_of(to)?,
-            Err(error) => return Err(error),
+        if !entries::rename_changes(&names.current, from, to)? {
+            return Ok(());
+        }
+        if let Ok(replaced) = entries::file(&names.current, to) {
+            replaced.unlink(&self.shared.gate);
         }
         let (from, to) = (from.to_owned(), to.to_owned());
         names.change(stamp, NameChange::Rename { from, to });
@@ -295,27 +284,22 @@ impl Directory for MemoryDirectory {
         check_name(name)?;
         let mut names = self.shared.names.lock();
         let stamp = self.shared.gate.admit()?;
-        names.file(name)?.unlink(&self.shared.gate);
+        entries::file(&names.current, name)?.unlink(&self.shared.gate);
         names.change(stamp, NameChange::Remove { name: name.to_owned() });
         Ok(())
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
         self.shared.gate.check()?;
-        let names = self.shared.names.lock();
-        let files =
-            names.current.iter().filter(|(name, node)| matches!(node, Node::File(_)) && !name.contains('/'));
-        Ok(files.map(|(name, _)| name.clone()).collect())
+        Ok(entries::top_files(&self.shared.names.lock().current))
     }
 
     fn create_folder(&self, name: &str) -> io::Result<()> {
         check_folder(name)?;
         let mut names = self.shared.names.lock();
         let stamp = self.shared.gate.admit()?;
-        match names.current.get(name) {
-            Some(Node::Folder) => return Ok(()),
-            Some(Node::File(_)) => return Err(io::ErrorKind::AlreadyExists.into()),
-            None => {}
+        if !entries::folder_is_new(&names.current, name)? {
+            return Ok(());
         }
         let (name, node) = (name.to_owned(), Node::Folder);
         names.change(stamp, NameChange::Put { name, node });
@@ -331,31 +315,6 @@ impl Directory for MemoryDirectory {
 
     fn lock(&self, mode: LockMode) -> io::Result<Box<dyn DirectoryLock>> {
         self.shared.gate.check()?;
-        let mut holders = self.shared.holders.lock();
-        *holders = match (&*holders, mode) {
-            (Holders::Nobody, LockMode::Shared) => Holders::Readers(1),
-            (Holders::Readers(count), LockMode::Shared) => Holders::Readers(count + 1),
-            (Holders::Nobody, LockMode::Exclusive) => Holders::Writer(sentence(holder_lines().as_bytes())),
-            (Holders::Readers(_), LockMode::Exclusive) => return Err(held_by(READERS)),
-            (Holders::Writer(text), _) => return Err(held_by(text)),
-        };
-        Ok(Box::new(MemoryLock { holders: Arc::clone(&self.shared.holders) }))
-    }
-}
-
-#[derive(Debug)]
-struct MemoryLock {
-    holders: Arc<Mutex<Holders>>,
-}
-
-impl DirectoryLock for MemoryLock {}
-
-impl Drop for MemoryLock {
-    fn drop(&mut self) {
-        let mut holders = self.holders.lock();
-        *holders = match &*holders {
-            Holders::Readers(count @ 2..) => Holders::Readers(count - 1),
-            _ => Holders::Nobody,
-        };
+        self.shared.locks.take(mode)
     }
 }
