@@ -145,6 +145,9 @@ fn kill_once(store: &mut Store, round: &Round, tally: &mut Tally) -> Outcome {
     tally.most_segments = tally.most_segments.max(size.segments);
     tally.most_runs = tally.most_runs.max(size.runs);
     tally.kills += u64::from(status.code().is_none());
+    if status.code().is_none() && tally.kills.is_multiple_of(100) {
+        eprintln!("kill {}", tally.kills);
+    }
     tally.too_late += u64::from(status.code().is_some());
     tally.commits += promises.commits();
     Ok(())
