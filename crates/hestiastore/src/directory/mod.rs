@@ -25,6 +25,9 @@ use std::sync::Arc;
 pub use self::fs::FsDirectory;
 pub use self::memory::{CrashPolicy, MemoryDirectory};
 
+/// The folder for files that are nobody's, or damaged: never read, never deleted.
+pub(crate) const QUARANTINE: &str = "quarantine";
+
 /// What a file is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OpenMode {

@@ -9,14 +9,11 @@ use super::core::Core;
 use super::log_upkeep::{is_full, run_log_thread};
 use super::open::{is_run_name, list, named_runs};
 use super::scheduler::run_maintenance_thread;
-use crate::directory::OpenMode;
+use crate::directory::{OpenMode, QUARANTINE};
 use crate::error::{Error, Result};
 use crate::manifest::{Change, Edit, MANIFEST_NAME, ManifestFile};
 use crate::run::{ChunkCache, Run};
 use crate::wal::parse_log_file_name;
-
-/// Folder for files that are nobody's.
-const QUARANTINE: &str = "quarantine";
 
 /// What recovery found and left to the first write.
 #[derive(Debug, Default)]

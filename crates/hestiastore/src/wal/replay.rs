@@ -40,7 +40,6 @@ pub(crate) enum DamagePolicy {
     /// [`Error::Corruption`].
     Fail,
     /// The history ends before the damage, with a report. For `repair`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "chosen by `repair`, which is not there yet"))]
     CutAndReport,
 }
 
