@@ -69,15 +69,25 @@ fn write_runs(
 ) -> Result<()> {
     let config = Config::decode(&plan.state.config)?;
     let settings = RunSettings::of(&config, plan.state.hash_seed)?;
+    let names = survey::list(&**directory)?;
     for salvage in std::mem::take(&mut plan.salvages) {
-        let uid = options.environment.random.next_u64();
-        // A repair that was stopped may have left one under the name that repeated randomness gives again.
-        remove_if_there(&**directory, &format!("{}.tmp", run_file_name(uid)))?;
+        let uid = free_uid(&names, options);
         let summary = salvage.write(directory, &settings, uid)?;
         written.names.push(run_file_name(uid));
         refer_to(directory, plan, &salvage, &summary)?;
     }
     Ok(())
+}
+
+/// Not that of a run which a repair that was stopped left behind, should randomness repeat itself.
+fn free_uid(names: &[String], options: &RepairOptions) -> u64 {
+    loop {
+        let uid = options.environment.random.next_u64();
+        let name = run_file_name(uid);
+        if !names.iter().any(|taken| taken.starts_with(&name)) {
+            return uid;
+        }
+    }
 }
 
 /// The new run takes the old one's place.

@@ -127,7 +127,8 @@ fn losses(state: &ManifestState, remains: &Remains, references: &References, seq
     for (id, run) in references {
         let part = referred(run);
         for keys in remains.lost_ranges().filter_map(|lost| part.meet(&lost)) {
-            let older_may_return = state.segments.get(id).is_some_and(|segment| has_older(segment, run, &keys));
+            let older_may_return =
+                state.segments.get(id).is_some_and(|segment| has_older(segment, run, &keys));
             losses.push(Loss { keys, seqs, entries_at_most, older_may_return });
         }
     }

@@ -131,9 +131,11 @@ impl Plan {
     fn settle(&mut self, survey: &Survey) -> Result<()> {
         let state = &mut self.state;
         state.closed = None;
-        let by_logs = survey.logs.iter().filter_map(|log| log.beginning.and_then(|beginning| beginning.first));
+        let by_logs =
+            survey.logs.iter().filter_map(|log| log.beginning.and_then(|beginning| beginning.first));
         let by_logs = by_logs.map(|first| first.begin.edit_number);
-        let by_runs = survey.runs.values().filter_map(|run| run.properties()).map(|run| run.identity.edit_number);
+        let by_runs =
+            survey.runs.values().filter_map(|run| run.properties()).map(|run| run.identity.edit_number);
         let greatest = by_logs.chain(by_runs).max().unwrap_or(0).max(state.edit_number);
         let next = greatest.checked_add(1);
         state.edit_number = next.ok_or_else(|| Error::Failed { cause: "edit numbers are used up".into() })?;

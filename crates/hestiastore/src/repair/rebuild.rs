@@ -91,9 +91,8 @@ fn tell_manifest(plan: &mut Plan, settings_known: bool, why: String) {
     };
     let detail = "what was overwritten or deleted shows again if a run that held it was still to be deleted";
     let losses = vec![doubt(KeyRange::all(), plan.state.last_seq)];
-    plan.report
-        .add(MANIFEST_NAME, format!("{why}{settings}; {detail}"), Action::ManifestRebuilt)
-        .losses = losses;
+    plan.report.add(MANIFEST_NAME, format!("{why}{settings}; {detail}"), Action::ManifestRebuilt).losses =
+        losses;
 }
 
 /// Newer operations may be missing where an older run was taken for one that counts.
@@ -197,10 +196,11 @@ impl Candidate {
         let recorded = named.iter().map(|(_, run)| run.max_seq).max();
         let answered = match named {
             [] => keys.clone(),
-            [(_, first), rest @ ..] => rest.iter().fold(
-                KeyRange::new(&first.lower, first.upper.as_deref()),
-                |range, (_, run)| range.joined(&KeyRange::new(&run.lower, run.upper.as_deref())),
-            ),
+            [(_, first), rest @ ..] => {
+                rest.iter().fold(KeyRange::new(&first.lower, first.upper.as_deref()), |range, (_, run)| {
+                    range.joined(&KeyRange::new(&run.lower, run.upper.as_deref()))
+                })
+            }
         };
         let (segment, rank) = named.first().map_or((1, 1), |(segment, run)| (*segment, run.rank));
         Self {
@@ -265,7 +265,8 @@ fn supersede(candidates: &mut [Candidate]) {
     let replaced: Vec<Vec<KeyRange>> = candidates
         .iter()
         .map(|run| {
-            let by = candidates.iter().filter(merges).filter(|merge| merge.uid != run.uid && merge.covers(run));
+            let by =
+                candidates.iter().filter(merges).filter(|merge| merge.uid != run.uid && merge.covers(run));
             by.map(|merge| merge.answered.clone()).collect()
         })
         .collect();
@@ -355,7 +356,11 @@ fn take_logs(plan: &mut Plan, survey: &Survey, known: Option<&ManifestState>) ->
             continue;
         }
         let finding = match log.beginning {
-            Some(_) => plan.report.add(&*log.file, "it belongs to no chain of logs", Action::Quarantined),
+            Some(_) => plan.report.add(
+                &*log.file,
+                "it is older than the logs that are needed, or follows none of them",
+                Action::Quarantined,
+            ),
             None => {
                 let losses = vec![doubt(KeyRange::all(), u64::MAX)];
                 let finding = plan.report.add(&*log.file, "its beginning is lost", Action::Quarantined);

@@ -235,7 +235,12 @@ impl RepairReport {
         self.findings.iter().flat_map(|finding| &finding.losses)
     }
 
-    pub(super) fn add(&mut self, file: impl Into<String>, damage: impl Into<String>, action: Action) -> &mut Finding {
+    pub(super) fn add(
+        &mut self,
+        file: impl Into<String>,
+        damage: impl Into<String>,
+        action: Action,
+    ) -> &mut Finding {
         let finding = Finding { file: file.into(), damage: damage.into(), action, losses: Vec::new() };
         self.findings.push(finding);
         let last = self.findings.len() - 1;

@@ -5,7 +5,8 @@ use super::survey::{FoundRun, RunCondition, Survey};
 use crate::directory::Directory;
 use crate::error::Result;
 use crate::run::{
-    LostKeys, RemainingValue, RunHints, RunIdentity, RunProperties, RunRemains, RunSettings, RunSummary, RunWriter,
+    LostKeys, RemainingValue, RunHints, RunIdentity, RunProperties, RunRemains, RunSettings, RunSummary,
+    RunWriter,
 };
 use std::sync::Arc;
 
@@ -99,7 +100,10 @@ impl Salvage {
 }
 
 /// The properties of a sound run under another's name are known; those of a damaged one only if they can be read.
-pub(super) fn known_properties<'a>(run: &'a FoundRun, remains: Option<&'a Remains>) -> Option<&'a RunProperties> {
+pub(super) fn known_properties<'a>(
+    run: &'a FoundRun,
+    remains: Option<&'a Remains>,
+) -> Option<&'a RunProperties> {
     match &run.condition {
         RunCondition::Sound { properties, .. } => Some(properties),
         RunCondition::Damaged(_) => remains.and_then(|remains| remains.properties.as_ref()),

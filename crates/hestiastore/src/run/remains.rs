@@ -73,9 +73,7 @@ impl RunRemains {
         let layout = find_layout(&*file, name, file_bytes, hints)?;
         let blocks = file_bytes.saturating_sub(HEADER_PAGE_BYTES).div_ceil(layout.block_bytes() as u64);
         let name: Arc<str> = name.into();
-        let reader = || {
-            BlockFileReader::new(Arc::clone(&file), Arc::clone(&name), layout, hints.uid, blocks)
-        };
+        let reader = || BlockFileReader::new(Arc::clone(&file), Arc::clone(&name), layout, hints.uid, blocks);
         let footer = read_footer(&*file, &name, file_bytes, hints.uid);
         let by_footer = footer.as_ref().map(|footer| FilterPipeline::decode(footer.pipeline, &name));
         let guess = by_footer.and_then(Result::ok).unwrap_or_else(|| hints.pipeline.clone());

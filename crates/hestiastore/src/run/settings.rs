@@ -68,9 +68,7 @@ impl RunSettings {
         let bloom = match (config.bloom.enabled, config.bloom.size_bytes) {
             (false, _) => BloomSettings::Off,
             (true, None) => BloomSettings::Rate(config.bloom.false_positive_rate),
-            (true, Some(bytes)) => {
-                BloomSettings::Fixed { bytes, hashes: config.bloom.hashes.unwrap_or(7) }
-            }
+            (true, Some(bytes)) => BloomSettings::Fixed { bytes, hashes: config.bloom.hashes.unwrap_or(7) },
         };
         Ok(Self {
             block_bytes: config.io.block_bytes as u32,

@@ -59,9 +59,10 @@ fn a_crash_at_every_operation_leaves_the_one_store_or_the_other() {
             for (seed, policy) in CrashPolicy::ALL.into_iter().enumerate() {
                 let place = format!("{what}, stopped at {count}, {policy:?}");
                 let image = store.directory.crash(policy, count * 7 + seed as u64);
-                let image = Store { directory: image, history: original.history.clone() };
+                let image = Store { directory: image, ..original.clone() };
                 let again = image.repair().unwrap_or_else(|error| panic!("{place}: {error}"));
-                let index = builder(&image.directory).open().unwrap_or_else(|error| panic!("{place}: {error}"));
+                let index =
+                    builder(&image.directory).open().unwrap_or_else(|error| panic!("{place}: {error}"));
                 assert!(everything(&index) == expected, "{place}: {again}");
                 index.close().unwrap();
                 image.assert_right(&union(&report, &again), &place);
@@ -85,7 +86,10 @@ fn a_full_disk_leaves_the_original() {
             match store.repair() {
                 Ok(_) => {}
                 Err(error) => {
-                    assert!(error.to_string().contains("space") || error.to_string().contains("full"), "{error}");
+                    assert!(
+                        error.to_string().contains("space") || error.to_string().contains("full"),
+                        "{error}"
+                    );
                     let after = store.image();
                     assert!(after == before, "{what}, {room} bytes: {:?}", after.keys());
                 }

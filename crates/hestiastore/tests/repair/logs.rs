@@ -18,7 +18,19 @@ fn several_logs() -> Author {
 fn killed() -> Store {
     let author = several_logs();
     author.index.sync().unwrap();
-    author.kill()
+    let mut store = author.kill();
+    store.proven_seq = store.history.len() as u64;
+    store
+}
+
+/// The witness of the last sync stands in the last log, and may be lost with what it tells of (L3). A log
+/// behind it is ready and was not used yet.
+fn without_witness(store: &Store, log: &str) -> Store {
+    let mut copy = store.copy();
+    if store.files("log-").iter().rev().take(2).any(|last| last == log) {
+        copy.proven_seq = 50;
+    }
+    copy
 }
 
 #[test]
@@ -28,7 +40,7 @@ fn every_log_damaged_in_many_places() {
     for log in original.files("log-") {
         let length = original.length(&log);
         for at in (0..length - 8).step_by(3_001) {
-            let store = original.copy();
+            let store = without_witness(&original, &log);
             store.fill(&log, at..at + 8, 0x33);
             store.repaired(&format!("{log} at {at}"));
         }
@@ -59,7 +71,7 @@ fn every_log_missing_or_cut() {
         store.directory.remove(&log).unwrap();
         store.repaired(&format!("without {log}"));
         for length in [0, 10, 64, 100, 5_000, 40_000] {
-            let store = original.copy();
+            let store = without_witness(&original, &log);
             store.directory.truncate(&log, length).unwrap();
             store.repaired(&format!("{log} cut to {length}"));
         }

@@ -23,7 +23,12 @@ fn assert_rebuilt(store: &Store, what: &str) {
     let report = store.repaired(what);
     let rebuilt = report.findings.iter().any(|finding| finding.action == Action::ManifestRebuilt);
     assert!(rebuilt, "{what}: {report}");
-    assert!(report.findings.iter().all(|finding| finding.file == MANIFEST), "{what}: {report}");
+    let expected = |finding: &hestiastore::repair::Finding| {
+        // Logs below the floor that wait to be recycled, and runs that were merged.
+        let put_away = finding.action == Action::Quarantined && finding.losses.is_empty();
+        finding.file == MANIFEST || put_away
+    };
+    assert!(report.findings.iter().all(expected), "{what}: {report}");
 }
 
 #[test]
@@ -69,7 +74,7 @@ fn a_lost_manifest_after_each_step_of_a_long_life() {
             _ => {}
         }
         author.put((0..20).map(|n| n * 25 + step));
-        let store = Store { directory: author.directory().kill(), history: author.history().to_vec() };
+        let store = author.killed_now();
         store.directory.remove(MANIFEST).unwrap();
         assert_rebuilt(&store, &format!("step {step}"));
     }
@@ -95,7 +100,11 @@ fn a_damaged_copy_of_the_base_costs_nothing() {
     let store = rich().close();
     store.fill(MANIFEST, 100..110, 0x77);
     let report = store.repaired("a base copy");
-    assert_eq!((report.findings[0].action, report.is_lossy()), (Action::ManifestRewritten, false), "{report}");
+    assert_eq!(
+        (report.findings[0].action, report.is_lossy()),
+        (Action::ManifestRewritten, false),
+        "{report}"
+    );
     assert!(store.directory.read_all("quarantine/MANIFEST").is_some());
 }
 

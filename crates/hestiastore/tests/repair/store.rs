@@ -16,6 +16,8 @@ pub type Index = SegmentIndex<Bytes, Bytes>;
 pub struct Store {
     pub directory: MemoryDirectory,
     pub history: Vec<(Bytes, Option<Bytes>)>,
+    /// Operations behind this seq were never proven to be on disk: damage may pass for the tail of the log.
+    pub proven_seq: u64,
 }
 
 pub fn builder(directory: &MemoryDirectory) -> IndexBuilder<Bytes, Bytes> {
@@ -45,9 +47,14 @@ pub struct Author {
 
 impl Author {
     pub fn new() -> Self {
+        Self::with_segments_of(16 << 10)
+    }
+
+    pub fn with_segments_of(target_bytes: u64) -> Self {
         let directory = MemoryDirectory::new();
-        let index = builder(&directory).create().unwrap();
-        Self { index, store: Store { directory, history: Vec::new() }, generation: 0 }
+        let index = builder(&directory).segment(|s| s.target_bytes(target_bytes)).create().unwrap();
+        let store = Store { directory, history: Vec::new(), proven_seq: 0 };
+        Self { index, store, generation: 0 }
     }
 
     pub fn put(&mut self, keys: impl IntoIterator<Item = u32>) {
@@ -80,8 +87,9 @@ impl Author {
         self.store.history.push((key, value));
     }
 
-    pub fn flush(&self) {
+    pub fn flush(&mut self) {
         self.index.flush_and_wait().unwrap();
+        self.store.proven_seq = self.store.history.len() as u64;
     }
 
     pub fn compact(&self) {
@@ -104,21 +112,20 @@ impl Author {
         &self.store.directory
     }
 
-    pub fn history(&self) -> &[(Bytes, Option<Bytes>)] {
-        &self.store.history
+    /// What the death of the process would leave now.
+    pub fn killed_now(&self) -> Store {
+        Store { directory: self.store.directory.kill(), ..self.store.clone() }
     }
 
-    pub fn close(self) -> Store {
+    pub fn close(mut self) -> Store {
         self.index.close().unwrap();
+        self.store.proven_seq = self.store.history.len() as u64;
         self.store
     }
 
     /// As the death of the process leaves it.
     pub fn kill(self) -> Store {
-        let Self { index, store, .. } = self;
-        let directory = store.directory.kill();
-        drop(index);
-        Store { directory, ..store }
+        self.killed_now()
     }
 }
 
@@ -142,8 +149,7 @@ pub fn rich() -> Author {
 
 impl Store {
     pub fn copy(&self) -> Self {
-        let history = self.history.clone();
-        Self { directory: self.directory.crash(CrashPolicy::KeepAll, 0), history }
+        Self { directory: self.directory.crash(CrashPolicy::KeepAll, 0), ..self.clone() }
     }
 
     pub fn files(&self, prefix: &str) -> Vec<String> {
@@ -176,7 +182,10 @@ impl Store {
     }
 
     pub fn repair(&self) -> Result<RepairReport> {
-        repair(&self.shared(), &options().environment(Environment::repeatable(self.directory.operation_count())))
+        repair(
+            &self.shared(),
+            &options().environment(Environment::repeatable(self.directory.operation_count())),
+        )
     }
 
     /// Plans, repairs, and checks what is left.
@@ -205,7 +214,8 @@ impl Store {
     pub fn assert_right(&self, report: &RepairReport, what: &str) {
         let again = self.plan().unwrap();
         assert!(again.is_sound(), "{what}: after the repair: {again}");
-        let index = builder(&self.directory).open().unwrap_or_else(|error| panic!("{what}: {error}\n{report}"));
+        let index =
+            builder(&self.directory).open().unwrap_or_else(|error| panic!("{what}: {error}\n{report}"));
         let mut found = everything(&index);
         self.assert_covered(&found, report, what);
         let check = index.check().unwrap();
@@ -226,16 +236,18 @@ impl Store {
     #[track_caller]
     pub fn assert_covered(&self, found: &BTreeMap<Bytes, Bytes>, report: &RepairReport, what: &str) {
         let lost = |key: &[u8], seq: u64| {
-            report.losses().any(|loss| {
-                loss.keys.contains(key) && loss.seqs.0.max(1) <= seq && seq <= loss.seqs.1
-            })
+            seq > self.proven_seq
+                || report
+                    .losses()
+                    .any(|loss| loss.keys.contains(key) && loss.seqs.0.max(1) <= seq && seq <= loss.seqs.1)
         };
         let mut seen: BTreeSet<&[u8]> = BTreeSet::new();
         for (place, (key, _)) in self.history.iter().enumerate().rev() {
             if !seen.insert(key) {
                 continue;
             }
-            let mut older = self.history[..=place].iter().enumerate().rev().filter(|(_, (other, _))| other == key);
+            let mut older =
+                self.history[..=place].iter().enumerate().rev().filter(|(_, (other, _))| other == key);
             let is = found.get(key);
             let right = loop {
                 match older.next() {
