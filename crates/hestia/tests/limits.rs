@@ -21,7 +21,8 @@ fn limited(limit: &str, arguments: &[&str]) -> Ended {
     }
 }
 
-const SMALL: [&str; 4] = ["--set", "write_buffer.budget_bytes=1048576", "--set", "segment.target_bytes=65536"];
+const SMALL: [&str; 4] =
+    ["--set", "write_buffer.budget_bytes=1048576", "--set", "segment.target_bytes=65536"];
 
 #[test]
 fn d8_a_file_size_limit_refuses_writes_and_passes() {
