@@ -245,6 +245,8 @@ impl Core {
         let prepared = plan.prepare(&self.directory, recycled.as_deref());
         let prepared =
             prepared.map_err(|error| if is_full(&error) { self.refuse_writes(&error) } else { error })?;
+        // If it fails the index has: the names of a flush beside this one may be lost with it.
+        self.sync_directory()?;
         let listing = Change::AddLog { number: plan.number, uid: plan.uid };
         let committed = self.commit_edit(vec![listing]).inspect_err(|_| {
             // After a failed edit it is not known whether it lists the file: then the file stays.

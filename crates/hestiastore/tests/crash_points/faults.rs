@@ -42,12 +42,13 @@ fn sweep(script: &Script, tally: &Tally) -> Result<(), String> {
     if std::env::var_os("HESTIA_CRASH_TRACE").is_some() {
         operations.iter().for_each(|operation| println!("{operation}"));
     }
-    let changes = operations.iter().filter(|operation| operation.kind.changes());
-    for (number, operation) in changes.enumerate() {
+    for (number, operation) in operations.iter().enumerate().filter(|(_, o)| o.kind.changes()) {
+        let before = operations[..number].iter().filter(|earlier| earlier.kind == operation.kind).count();
         for fault in faults_of(operation.kind) {
             tally.faults.fetch_add(1, Ordering::Relaxed);
-            let nth = FaultRule::new(fault).on(&changing()).from_nth(number as u64).times(1);
-            let place = |text: String| format!("{fault:?} at change {number} ({operation}), {text}");
+            let nth = FaultRule::new(fault).on(&[operation.kind]).from_nth(before as u64).times(1);
+            let place =
+                |text: String| format!("{fault:?} at {:?} {before} ({operation}), {text}", operation.kind);
             after(script, nth, number as u64, tally).map_err(place)?;
         }
     }
@@ -86,10 +87,6 @@ fn run(script: &Script, rule: Option<FaultRule>) -> Outcome {
     let outcome = history.run(script, &dynamic, &directory);
     directory.clear_faults();
     (directory, history, outcome)
-}
-
-fn changing() -> Vec<OperationKind> {
-    OperationKind::ALL.into_iter().filter(|kind| kind.changes()).collect()
 }
 
 fn faults_of(kind: OperationKind) -> Vec<Fault> {
