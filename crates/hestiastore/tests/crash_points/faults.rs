@@ -15,9 +15,9 @@ use crate::sweep::on_all_cores;
 /// How much was done.
 #[derive(Debug, Default)]
 pub struct Tally {
-    scripts: AtomicUsize,
-    faults: AtomicUsize,
-    cases: AtomicUsize,
+    pub scripts: AtomicUsize,
+    pub faults: AtomicUsize,
+    pub cases: AtomicUsize,
 }
 
 impl std::fmt::Display for Tally {
@@ -39,9 +39,6 @@ fn sweep(script: &Script, tally: &Tally) -> Result<(), String> {
     let (directory, history, _) = run(script, None);
     drop(history);
     let operations = directory.take_operations();
-    if std::env::var_os("HESTIA_CRASH_TRACE").is_some() {
-        operations.iter().for_each(|operation| println!("{operation}"));
-    }
     for (number, operation) in operations.iter().enumerate().filter(|(_, o)| o.kind.changes()) {
         let before = operations[..number].iter().filter(|earlier| earlier.kind == operation.kind).count();
         for fault in faults_of(operation.kind) {
@@ -73,10 +70,10 @@ fn after(script: &Script, rule: FaultRule, seed: u64, tally: &Tally) -> Result<(
     Ok(())
 }
 
-type Outcome = (SimulatedDirectory, History, hestiastore::Result<()>);
+pub type Outcome = (SimulatedDirectory, History, hestiastore::Result<()>);
 
 /// Runs a script on a directory that records its changes.
-fn run(script: &Script, rule: Option<FaultRule>) -> Outcome {
+pub fn run(script: &Script, rule: Option<FaultRule>) -> Outcome {
     let (directory, state) = start(script.start, script.mode);
     directory.record_operations(rule.is_none());
     if let Some(rule) = rule {
