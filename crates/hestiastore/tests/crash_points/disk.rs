@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use hestiastore::Error;
 use hestiastore::directory::{Fault, FaultRule, OperationKind};
 
-use crate::faults::{Outcome, Tally, run};
+use crate::faults::{Harm, Outcome, Tally, run};
 use crate::history::History;
 use crate::recovery::{Legal, look, recover};
 use crate::script::Script;
@@ -29,7 +29,7 @@ pub fn sweep_all(scripts: &[Script]) -> Tally {
     let tally = Tally::default();
     on_all_cores(scripts, |script| {
         tally.scripts.fetch_add(1, Ordering::Relaxed);
-        let (directory, _, _) = run(script, None);
+        let (directory, _, _) = run(script, Harm::None);
         let operations = directory.take_operations();
         for (kind, faults) in [(OperationKind::Write, WRITTEN), (OperationKind::Read, READ)] {
             let of_kind = operations.iter().filter(|operation| operation.kind == kind);
@@ -38,7 +38,7 @@ pub fn sweep_all(scripts: &[Script]) -> Tally {
                     tally.faults.fetch_add(1, Ordering::Relaxed);
                     tally.cases.fetch_add(1, Ordering::Relaxed);
                     let rule = FaultRule::new(fault).on(&[kind]).from_nth(number as u64).times(1);
-                    let outcome = run(script, Some(rule));
+                    let outcome = run(script, Harm::Rule(rule));
                     let judged =
                         if kind == OperationKind::Write { written(&outcome) } else { read(&outcome, fault) };
                     judged.map_err(|text| format!("{fault:?} at {kind:?} {number} ({operation}), {text}"))?;
