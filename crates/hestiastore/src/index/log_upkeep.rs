@@ -243,6 +243,8 @@ impl Core {
             outcome => outcome,
         };
         let prepared = prepared.map_err(|error| self.judge(error))?;
+        // If it fails the index has: the names of a flush beside this one may be lost with it.
+        self.sync_directory()?;
         let listing = Change::AddLog { number: plan.number, uid: plan.uid };
         let committed = self.commit_edit(vec![listing]).map_err(|error| {
             // After a failed edit it is not known whether it lists the file: then the file stays.
