@@ -124,7 +124,9 @@ fn d8_everyone_who_waits_is_woken() {
                     let key = spread(next.fetch_add(1, Ordering::Relaxed));
                     match index.put(key, value(key, 300)) {
                         Ok(()) => acknowledged.insert(key, value(key, 300)),
-                        Err(Error::Indeterminate { .. }) => return (acknowledged, vec![(key, value(key, 300))]),
+                        Err(Error::Indeterminate { .. }) => {
+                            return (acknowledged, vec![(key, value(key, 300))]);
+                        }
                         Err(Error::Failed { .. }) => return (acknowledged, Vec::new()),
                         Err(other) => panic!("{other} with {rule:?}"),
                     };
