@@ -86,11 +86,11 @@ impl Core {
 
     /// Waits for commits under way and ends the jobs; flushes what the log is not to keep.
     fn finish_writing(self: &Arc<Self>) -> Result<()> {
-        if !self.opened_for_writing.load(Ordering::Acquire) {
-            return self.sync_recovered();
-        }
         if self.health.has_failed() {
             return Err(self.health.refusal());
+        }
+        if !self.opened_for_writing.load(Ordering::Acquire) {
+            return self.sync_recovered();
         }
         let last_seq = self.section.lock().last_seq();
         self.publisher.wait_visible(last_seq).map_err(|_| self.health.refusal())?;

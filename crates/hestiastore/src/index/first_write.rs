@@ -11,6 +11,7 @@ use super::counters::add;
 use super::flush_all::Flushed;
 use super::log_upkeep::run_log_thread;
 use super::open::{is_run_name, list, named_runs, open_unnamed_run, run_uid};
+use super::refusal::Need;
 use super::scheduler::run_maintenance_thread;
 use crate::directory::OpenMode;
 use crate::error::{Error, Result};
@@ -76,8 +77,10 @@ impl Core {
         // `close` may have come between; it waits for this lock before it looks what there is to end.
         self.check_writable()?;
         // What fails here without ending the index is done again by the next write.
-        self.begin_writing(&mut first.recovered).map_err(|error| self.refuse_unless_over(error))?;
-        self.accept_writes();
+        let begun = self.begin_writing(&mut first.recovered);
+        begun.map_err(|error| self.refuse_unless_over(Need::Log, error))?;
+        self.accept_writes(Need::Log);
+        self.accept_writes(Need::Flush);
         self.opened_for_writing.store(true, Ordering::Release);
         Ok(())
     }
@@ -186,7 +189,8 @@ impl Core {
         self.sync_listed_logs()?;
         self.section.lock().next_seq = seq + 1;
         self.publisher.reset(seq);
-        let flushed = self.flush_all_at_once().map_err(|error| self.refuse_unless_over(error))?;
+        let flushed =
+            self.flush_all_at_once().map_err(|error| self.refuse_unless_over(Need::Flush, error))?;
         self.publish_all_at_once(flushed, 0, Vec::new())
     }
 

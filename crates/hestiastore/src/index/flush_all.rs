@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use super::core::Core;
 use super::outputs::{add_run, put_segment};
+use super::refusal::Need;
 use crate::error::Result;
 use crate::manifest::Change;
 use crate::segment::{Layer, MAIN_RANK, MergedRun, RunRef, Segment, SegmentVersion};
@@ -90,7 +91,7 @@ impl Core {
             self.frozen_bytes.fetch_sub(charged_bytes, Ordering::Relaxed);
             self.budget.release(charged_bytes);
         }
-        self.accept_writes();
+        self.accept_writes(Need::Flush);
         Ok(())
     }
 

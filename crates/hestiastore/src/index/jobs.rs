@@ -8,6 +8,7 @@ use super::core::Core;
 use super::counters::add;
 use super::keeper::Keeper;
 use super::outputs::{PlanParts, add_run, put_segment, remove_run};
+use super::refusal::Need;
 use crate::error::{Error, Result};
 use crate::manifest::Change;
 use crate::segment::write_buffer::WriteBuffer;
@@ -61,8 +62,8 @@ impl Core {
         while !segment.is_retired() {
             let Some(layer) = segment.version().unflushed().next().cloned() else { break };
             // Nothing is lost by a flush that fails: writes are refused until one succeeds.
-            self.flush_layer(segment, &layer).map_err(|error| self.refuse_unless_over(error))?;
-            self.accept_writes();
+            self.flush_layer(segment, &layer).map_err(|error| self.refuse_unless_over(Need::Flush, error))?;
+            self.accept_writes(Need::Flush);
         }
         self.scheduler.request_structural(segment);
         // Logs that could go and stay for now are no failure of the flush.

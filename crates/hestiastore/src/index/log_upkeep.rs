@@ -10,6 +10,7 @@ use parking_lot::{Condvar, Mutex};
 use super::core::Core;
 use super::counters::add;
 use super::health::IndexState;
+use super::refusal::Need;
 use crate::config::Durability;
 use crate::error::Result;
 use crate::manifest::Change;
@@ -251,9 +252,9 @@ impl Core {
             if !self.health.has_failed() {
                 plan.abandon(&self.directory);
             }
-            self.refuse_unless_over(error)
+            self.refuse_unless_over(Need::Log, error)
         })?;
-        self.accept_writes();
+        self.accept_writes(Need::Log);
         let log = prepared.listed(committed.edit_number);
         self.logs.live.lock().push_back(Arc::clone(&log));
         self.section.lock().next_log = Some(log);

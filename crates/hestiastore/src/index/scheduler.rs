@@ -285,7 +285,7 @@ impl Core {
     /// Tries again what failed before and may succeed by now.
     pub(super) fn retry_failed_jobs(&self) {
         let now_micros = self.environment.clock.monotonic_micros();
-        if self.refused_writes.is_active() && self.flush_retry.is_due(now_micros) {
+        if self.refused_writes.is_without_room() && self.flush_retry.is_due(now_micros) {
             self.scheduler.ask_for_room();
         }
         if self.merge_retry.is_due(now_micros) {
