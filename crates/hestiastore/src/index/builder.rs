@@ -15,6 +15,7 @@ use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::repair::{RepairOptions, RepairReport, plan_repair, repair};
 use crate::types::{KeyType, ValueType};
+use crate::wal::RecoveryPolicy;
 
 /// Where an index is to live.
 #[derive(Debug)]
@@ -47,6 +48,7 @@ pub struct IndexBuilder<K, V> {
     environment: Environment,
     patch: ConfigPatch,
     type_names: Option<(String, String)>,
+    recovery: RecoveryPolicy,
     types: PhantomData<fn() -> (K, V)>,
 }
 
@@ -79,6 +81,7 @@ impl<K: KeyType, V: ValueType> IndexBuilder<K, V> {
             environment: Environment::default(),
             patch: ConfigPatch::default(),
             type_names: None,
+            recovery: RecoveryPolicy::default(),
             types: PhantomData,
         }
     }
@@ -111,6 +114,12 @@ impl<K: KeyType, V: ValueType> IndexBuilder<K, V> {
     /// Time and randomness from elsewhere, so that a test can be repeated.
     pub fn environment(mut self, environment: Environment) -> Self {
         self.environment = environment;
+        self
+    }
+
+    /// What to do about a damaged log: by default the open fails. Nothing of it is stored.
+    pub fn recovery(mut self, policy: RecoveryPolicy) -> Self {
+        self.recovery = policy;
         self
     }
 
@@ -204,6 +213,7 @@ impl<K: KeyType, V: ValueType> IndexBuilder<K, V> {
             value_type,
             existence,
             read_only,
+            recovery: self.recovery,
         })?;
         Ok(SegmentIndex::new(core))
     }

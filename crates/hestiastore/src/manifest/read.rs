@@ -25,6 +25,13 @@ pub(crate) struct ReadManifest {
     pub(crate) damaged_copy: Option<DamagedCopy>,
 }
 
+impl ReadManifest {
+    /// Whether bytes that are no edit follow the last one.
+    pub(crate) fn ends_torn(&self) -> bool {
+        matches!(self.tail, Tail::Torn { .. })
+    }
+}
+
 /// Reads the `MANIFEST` of a directory; changes nothing.
 ///
 /// An open must also ask [`confirm_torn_tail`], whatever the tail.
@@ -151,15 +158,16 @@ fn check_features(walk: &Walk, state: &ManifestState) -> Result<()> {
     Ok(())
 }
 
-/// The conditions of D6 that the manifest alone cannot see: no log names an edit that is lost, and
+/// The conditions of D6 that the manifest alone cannot see: no log or run names an edit that is lost, and
 /// every file of the state exists. Asked whatever the tail, since a lost last edit may also have left
-/// zeros, or nothing.
+/// zeros, or nothing, and the whole file may be an old one.
 ///
-/// `highest_edit_named_by_logs`: the greatest edit number in the BEGIN of any log found, listed or not.
+/// `highest_edit_named`: the greatest edit number in the BEGIN of any log found, listed or not, and in the
+/// properties of any run that the state does not name. Both name edits that were synced before.
 /// `missing_files`: files that the state refers to and that are not there.
 pub(crate) fn confirm_torn_tail(
     read: &ReadManifest,
-    highest_edit_named_by_logs: Option<u64>,
+    highest_edit_named: Option<u64>,
     missing_files: &[String],
 ) -> Result<()> {
     let last = read.state.edit_number;
@@ -167,8 +175,11 @@ pub(crate) fn confirm_torn_tail(
         Tail::Clean => "the manifest ends".to_string(),
         Tail::Torn { bytes, .. } => format!("{bytes} damaged bytes follow"),
     };
-    let evidence = match highest_edit_named_by_logs {
-        Some(named) if named > last => format!("a log names edit {named}"),
+    let evidence = match (highest_edit_named, &read.tail, &read.damaged_copy) {
+        (Some(named), _, _) if named > last => format!("a log or a run names edit {named}"),
+        // No crash damages a copy, which was synced before the file got its name, and one tail is torn:
+        // whatever did the one may have done the other to edits that were synced.
+        (_, Tail::Torn { .. }, Some(copy)) => format!("the base copy at {} is damaged too", copy.offset),
         _ if missing_files.is_empty() => return Ok(()),
         _ => format!("its state misses {}", missing_files.join(", ")),
     };

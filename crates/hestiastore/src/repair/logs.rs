@@ -4,7 +4,7 @@ use super::report::{Action, KeyRange, Loss, RepairReport};
 use super::survey::{FoundLog, Survey};
 use crate::error::Result;
 use crate::manifest::{LogEnd, LogState, SegmentState};
-use crate::wal::{DamagePolicy, DamageReport, Expectations, ListedLog, ReplayEnd, log_file_name, replay};
+use crate::wal::{DamageReport, Expectations, ListedLog, RecoveryPolicy, ReplayEnd, log_file_name, replay};
 
 /// More losses of one log than segments like these are told as one.
 const LOSSES_TOLD: usize = 16;
@@ -45,7 +45,7 @@ impl LogPlan {
             end: log.end.map(|end| (end.offset, end.last_seq)),
         };
         let logs: Vec<ListedLog> = listed.iter().map(to_list).collect();
-        let expectations = Expectations { proven_synced_seq, policy: DamagePolicy::CutAndReport };
+        let expectations = Expectations { proven_synced_seq, policy: RecoveryPolicy::CutAtDamage };
         let mut replayed: Option<(u64, u64)> = None;
         let mut end = replay(&*survey.directory, &logs, expectations, &mut |seq, _| {
             match &mut replayed {

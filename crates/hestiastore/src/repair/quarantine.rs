@@ -2,14 +2,14 @@
 
 use std::io;
 
-use crate::directory::{Directory, OpenMode, QUARANTINE};
+use crate::directory::{Directory, OpenMode, free_place, move_to_quarantine};
 use crate::error::{Error, Result};
 
 const PIECE_BYTES: usize = 1 << 20;
 
 /// Copies a file into the quarantine; content and name are durable after the next sync of the directory.
 pub(super) fn keep_copy(directory: &dyn Directory, name: &str) -> Result<()> {
-    let place = free_place(directory, name)?;
+    let place = free_place(directory, name).map_err(|error| cannot(name, error))?;
     let unfinished = format!("{place}.tmp");
     remove_if_there(directory, &unfinished)?;
     let outcome = copy(directory, name, &unfinished);
@@ -21,29 +21,13 @@ pub(super) fn keep_copy(directory: &dyn Directory, name: &str) -> Result<()> {
 
 /// Moves a file there.
 pub(super) fn move_away(directory: &dyn Directory, name: &str) -> Result<()> {
-    let place = free_place(directory, name)?;
-    rename(directory, name, &place)
+    move_to_quarantine(directory, name).map_err(|error| cannot(name, error))
 }
 
 pub(super) fn remove_if_there(directory: &dyn Directory, name: &str) -> Result<()> {
     match directory.remove(name) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", name, error)),
         _ => Ok(()),
-    }
-}
-
-/// The file's own name, with a number behind it if that is taken.
-fn free_place(directory: &dyn Directory, name: &str) -> Result<String> {
-    directory.create_folder(QUARANTINE).map_err(|source| Error::io("make", QUARANTINE, source))?;
-    let mut place = format!("{QUARANTINE}/{name}");
-    let mut number = 1u64;
-    loop {
-        match directory.open(&place, OpenMode::Read) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(place),
-            Err(source) => return Err(Error::io("open", place, source)),
-            Ok(_) => place = format!("{QUARANTINE}/{name}.{number}"),
-        }
-        number += 1;
     }
 }
 
@@ -68,4 +52,8 @@ fn copy(directory: &dyn Directory, from: &str, to: &str) -> Result<()> {
 
 fn rename(directory: &dyn Directory, from: &str, to: &str) -> Result<()> {
     directory.rename(from, to).map_err(|source| Error::io("rename", from, source))
+}
+
+fn cannot(name: &str, source: io::Error) -> Error {
+    Error::io("move to quarantine", name, source)
 }

@@ -77,6 +77,14 @@ impl Image {
         }
     }
 
+    /// Extends the image with zeros; a longer one stays as it is.
+    pub(super) fn extend(&mut self, length: u64) {
+        self.length = self.length.max(length);
+    }
+}
+
+#[cfg(any(test, feature = "simulation"))]
+impl Image {
     /// Cuts the image, or extends it with zeros.
     pub(super) fn set_length(&mut self, length: u64) {
         if length < self.length {
@@ -88,6 +96,15 @@ impl Image {
             }
         }
         self.length = length;
+    }
+
+    /// Feeds length and bytes to a hash; equal images feed it alike.
+    pub(super) fn feed(&self, hash: &mut impl std::hash::Hasher) {
+        hash.write_u64(self.length);
+        for (unit, page) in self.pages.iter().filter(|(_, page)| page.iter().any(|&byte| byte != 0)) {
+            hash.write_u64(*unit);
+            hash.write(&page[..]);
+        }
     }
 
     /// Takes over one page of an image that is at least as long, sharing it.

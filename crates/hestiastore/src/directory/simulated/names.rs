@@ -1,21 +1,16 @@
-//! The names of a memory directory: what they lead to now, which of them are durable, and every
+//! The names of a simulated directory: what they lead to now, which of them are durable, and every
 //! change between the two.
 //!
-//! Invariants: applying `pending` to `durable` gives `current`; a file has at most one name in
+//! Invariants: applying `pending` to `durable` gives `current`, unless a failed sync has forgotten
+//! what was pending; a file has at most one name in
 //! `current`; a name `folder/file` stands only beside its folder.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::sync::Arc;
 
-use super::inode::Inode;
-use crate::directory::name::check_name;
-
-#[derive(Debug, Clone)]
-pub(super) enum Node {
-    File(Arc<Inode>),
-    Folder,
-}
+use super::inode::{Content, Inode};
+use crate::directory::entries;
+use crate::directory::image::Image;
 
 #[derive(Debug, Clone)]
 pub(super) enum NameChange {
@@ -24,7 +19,19 @@ pub(super) enum NameChange {
     Remove { name: String },
 }
 
-pub(super) type Entries = BTreeMap<String, Node>;
+/// What a crash does to a pending change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    Survives,
+    Lost,
+    /// A rename leaves both names; any other change survives.
+    Both,
+    /// A rename leaves neither name; any other change survives.
+    Neither,
+}
+
+pub(super) type Node = entries::Node<Arc<Inode>>;
+pub(super) type Entries = entries::Entries<Arc<Inode>>;
 
 #[derive(Debug, Default)]
 pub(super) struct Names {
@@ -35,27 +42,6 @@ pub(super) struct Names {
 }
 
 impl Names {
-    pub(super) fn file(&self, name: &str) -> io::Result<&Arc<Inode>> {
-        self.check_folder_of(name)?;
-        match self.current.get(name) {
-            Some(Node::File(inode)) => Ok(inode),
-            Some(Node::Folder) => Err(io::ErrorKind::IsADirectory.into()),
-            None => Err(io::ErrorKind::NotFound.into()),
-        }
-    }
-
-    /// Checks that the folder in `name`, if there is one, exists.
-    pub(super) fn check_folder_of(&self, name: &str) -> io::Result<()> {
-        let Some(folder) = check_name(name)? else {
-            return Ok(());
-        };
-        match self.current.get(folder) {
-            Some(Node::Folder) => Ok(()),
-            Some(Node::File(_)) => Err(io::ErrorKind::NotADirectory.into()),
-            None => Err(io::ErrorKind::NotFound.into()),
-        }
-    }
-
     pub(super) fn next_inode(&mut self) -> u64 {
         self.next_inode += 1;
         self.next_inode
@@ -72,12 +58,26 @@ impl Names {
         }
     }
 
-    /// The durable names and those pending changes that `survives` lets through.
-    pub(super) fn after(&self, mut survives: impl FnMut(u64, &NameChange) -> bool) -> Entries {
+    /// Forgets what is pending: it never becomes durable, unless it is done again.
+    pub(super) fn forget_pending(&mut self) {
+        self.pending.clear();
+    }
+
+    /// The durable names and what `fate` leaves of each pending change.
+    pub(super) fn after(&self, mut fate: impl FnMut(u64, &NameChange) -> Fate) -> Entries {
         let mut entries = self.durable.clone();
         for (stamp, change) in &self.pending {
-            if survives(*stamp, change) {
-                change.apply(&mut entries);
+            match (fate(*stamp, change), change) {
+                (Fate::Lost, _) => {}
+                (Fate::Both, NameChange::Rename { from, to }) => {
+                    if let Some(node) = entries.get(from).cloned() {
+                        entries.insert(to.clone(), node);
+                    }
+                }
+                (Fate::Neither, NameChange::Rename { from, .. }) => {
+                    entries.remove(from);
+                }
+                _ => change.apply(&mut entries),
             }
         }
         entries
@@ -103,7 +103,7 @@ impl Names {
         let pending = self.pending.iter().map(|(stamp, change)| {
             let change = match change {
                 NameChange::Put { name, node } => {
-                    NameChange::Put { name: name.clone(), node: node.with_files(files) }
+                    NameChange::Put { name: name.clone(), node: node_with_files(node, files) }
                 }
                 other => other.clone(),
             };
@@ -118,16 +118,32 @@ impl Names {
     }
 }
 
-pub(super) fn with_files(entries: &Entries, files: &BTreeMap<u64, Arc<Inode>>) -> Entries {
-    entries.iter().map(|(name, node)| (name.clone(), node.with_files(files))).collect()
+/// The same names for files that hold these images, given by id, with other ids. A file that had
+/// two names is two files then.
+pub(super) fn with_images(entries: &Entries, images: &BTreeMap<u64, Image>) -> Entries {
+    let numbered = entries.iter().zip(1..);
+    numbered
+        .map(|((name, node), id)| {
+            let node = match node {
+                Node::File(inode) => {
+                    let image = images.get(&inode.id).cloned().unwrap_or_default();
+                    Node::File(Inode::new(id, Content::of(image)))
+                }
+                Node::Folder => Node::Folder,
+            };
+            (name.clone(), node)
+        })
+        .collect()
 }
 
-impl Node {
-    fn with_files(&self, files: &BTreeMap<u64, Arc<Inode>>) -> Node {
-        match self {
-            Node::File(inode) => Node::File(Arc::clone(files.get(&inode.id).unwrap_or(inode))),
-            Node::Folder => Node::Folder,
-        }
+fn with_files(entries: &Entries, files: &BTreeMap<u64, Arc<Inode>>) -> Entries {
+    entries.iter().map(|(name, node)| (name.clone(), node_with_files(node, files))).collect()
+}
+
+fn node_with_files(node: &Node, files: &BTreeMap<u64, Arc<Inode>>) -> Node {
+    match node {
+        Node::File(inode) => Node::File(Arc::clone(files.get(&inode.id).unwrap_or(inode))),
+        Node::Folder => Node::Folder,
     }
 }
 

@@ -7,7 +7,7 @@ use super::*;
 /// Stops at every operation in turn, and looks at what each policy leaves.
 #[test]
 fn a_script_can_be_stopped_at_every_operation() {
-    fn script(directory: &MemoryDirectory) -> io::Result<()> {
+    fn script(directory: &SimulatedDirectory) -> io::Result<()> {
         let file = directory.create("tmp")?;
         file.allocate(4)?;
         file.write_at(0, b"done")?;
@@ -17,11 +17,11 @@ fn a_script_can_be_stopped_at_every_operation() {
         directory.create_folder("f")?;
         directory.remove("file")
     }
-    let whole = MemoryDirectory::new();
+    let whole = SimulatedDirectory::new();
     script(&whole).unwrap();
     assert_eq!(whole.operation_count(), 8);
     for stop in 0..8 {
-        let directory = MemoryDirectory::new();
+        let directory = SimulatedDirectory::new();
         directory.fail_after(Some(stop));
         let error = script(&directory).unwrap_err();
         assert_eq!(error.to_string(), "simulated crash");
@@ -43,7 +43,7 @@ fn a_script_can_be_stopped_at_every_operation() {
 
 #[test]
 fn d8_a_full_disk_refuses_growth_and_nothing_else() {
-    let directory = MemoryDirectory::new();
+    let directory = SimulatedDirectory::new();
     directory.set_capacity_bytes(Some(100));
     let log = directory.create("log").unwrap();
     log.allocate(60).unwrap();
@@ -77,7 +77,7 @@ fn d8_a_full_disk_refuses_growth_and_nothing_else() {
 
 #[test]
 fn files_can_be_damaged() {
-    let directory = MemoryDirectory::new();
+    let directory = SimulatedDirectory::new();
     let durable = |name: &str| directory.crash(CrashPolicy::LoseAll, 0).read_all(name);
     directory.write_all("a", &[1, 2, 3]).unwrap();
     directory.flip_bit("a", 1, 0x80).unwrap();
@@ -96,7 +96,7 @@ fn files_can_be_damaged() {
 
 #[test]
 fn far_offsets_cost_nothing() {
-    let directory = MemoryDirectory::new();
+    let directory = SimulatedDirectory::new();
     let file = directory.create("a").unwrap();
     file.allocate(i64::MAX as u64).unwrap();
     file.write_at(1 << 60, b"far").unwrap();
