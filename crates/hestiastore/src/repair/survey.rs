@@ -133,6 +133,11 @@ impl Survey {
         }
     }
 
+    /// Whether a log that the manifest lists is not there.
+    pub(super) fn lacks_a_log(&self, state: &ManifestState) -> bool {
+        state.logs.iter().any(|log| !self.logs.iter().any(|found| found.number == log.number))
+    }
+
     fn take_logs(&mut self, logs: Vec<FoundLog>) {
         for log in logs {
             match log.beginning {

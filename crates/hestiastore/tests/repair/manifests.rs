@@ -115,12 +115,16 @@ fn a_manifest_damaged_anywhere() {
         for at in (0..used).step_by(97) {
             let store = original.copy();
             store.fill(MANIFEST, at..at + 1, original.bytes(MANIFEST)[at as usize] ^ 0x20);
-            store.repaired(&format!("{state}, at {at} of {used}"));
+            let what = format!("{state}, at {at} of {used}");
+            assert_same_entries(&store, &what);
+            store.repaired(&what);
         }
         for length in (0..used).step_by(499) {
             let store = original.copy();
             store.directory.truncate(MANIFEST, length).unwrap();
-            store.repaired(&format!("{state}, cut to {length}"));
+            let what = format!("{state}, cut to {length}");
+            assert_same_entries(&store, &what);
+            store.repaired(&what);
         }
     }
 }
@@ -144,6 +148,7 @@ fn a_manifest_of_an_older_generation() {
     for (age, manifest) in older.iter().enumerate() {
         let store = original.copy();
         store.directory.write_all(MANIFEST, manifest).unwrap();
+        assert_same_entries(&store, &format!("manifest {age}"));
         store.repaired(&format!("manifest {age}"));
     }
 }
