@@ -16,6 +16,7 @@ mod error;
 mod file_header;
 mod index;
 mod manifest;
+mod obstacle;
 mod registry;
 mod route;
 mod run;
@@ -24,6 +25,7 @@ mod wal;
 
 pub use error::{Error, Result};
 pub use index::{
-    CheckReport, Cursor, IndexBuilder, IndexState, Iter, MAX_KEY_BYTES, MAX_VALUE_BYTES, SegmentIndex,
-    Snapshot, ValueRef, WriteBatch,
+    CheckReport, Cursor, IndexBuilder, IndexState, Iter, LogLoss, MAX_KEY_BYTES, MAX_VALUE_BYTES,
+    RunBeyondCut, SegmentIndex, Snapshot, ValueRef, WriteBatch,
 };
+pub use wal::RecoveryPolicy;

@@ -98,6 +98,15 @@ impl Image {
         self.length = length;
     }
 
+    /// Feeds length and bytes to a hash; equal images feed it alike.
+    pub(super) fn feed(&self, hash: &mut impl std::hash::Hasher) {
+        hash.write_u64(self.length);
+        for (unit, page) in self.pages.iter().filter(|(_, page)| page.iter().any(|&byte| byte != 0)) {
+            hash.write_u64(*unit);
+            hash.write(&page[..]);
+        }
+    }
+
     /// Takes over one page of an image that is at least as long, sharing it.
     pub(super) fn share_page(&mut self, other: &Image, unit: u64) {
         if let Some(page) = other.pages.get(&unit) {

@@ -18,6 +18,7 @@ mod lock_tests;
 mod memory;
 mod memory_lock;
 mod name;
+mod read_fully;
 #[cfg(any(test, feature = "simulation"))]
 mod simulated;
 #[cfg(test)]
@@ -30,7 +31,7 @@ use std::sync::Arc;
 pub use self::fs::FsDirectory;
 pub use self::memory::MemoryDirectory;
 #[cfg(any(test, feature = "simulation"))]
-pub use self::simulated::{CrashPolicy, SimulatedDirectory};
+pub use self::simulated::{CrashPolicy, Fault, FaultRule, Operation, OperationKind, SimulatedDirectory};
 
 /// What a file is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +97,8 @@ pub trait File: Send + Sync + fmt::Debug {
     /// The length in bytes.
     fn len(&self) -> io::Result<u64>;
 
-    /// Reads up to `buffer.len()` bytes; fewer only at the end of the file.
+    /// Fills `buffer`; fewer bytes than that mean the end of the file, and nothing else. Where the
+    /// system gives fewer, the file asks again.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
 
     /// Writes all of `bytes`, extending the file (with zeros in between) where needed.

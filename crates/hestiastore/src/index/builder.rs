@@ -14,6 +14,7 @@ use crate::directory::{Directory, FsDirectory, MemoryDirectory};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::types::{KeyType, ValueType};
+use crate::wal::RecoveryPolicy;
 
 /// Where an index is to live.
 #[derive(Debug)]
@@ -46,6 +47,7 @@ pub struct IndexBuilder<K, V> {
     environment: Environment,
     patch: ConfigPatch,
     type_names: Option<(String, String)>,
+    recovery: RecoveryPolicy,
     types: PhantomData<fn() -> (K, V)>,
 }
 
@@ -78,6 +80,7 @@ impl<K: KeyType, V: ValueType> IndexBuilder<K, V> {
             environment: Environment::default(),
             patch: ConfigPatch::default(),
             type_names: None,
+            recovery: RecoveryPolicy::default(),
             types: PhantomData,
         }
     }
@@ -110,6 +113,12 @@ impl<K: KeyType, V: ValueType> IndexBuilder<K, V> {
     /// Time and randomness from elsewhere, so that a test can be repeated.
     pub fn environment(mut self, environment: Environment) -> Self {
         self.environment = environment;
+        self
+    }
+
+    /// What to do about a damaged log: by default the open fails. Nothing of it is stored.
+    pub fn recovery(mut self, policy: RecoveryPolicy) -> Self {
+        self.recovery = policy;
         self
     }
 
@@ -163,6 +172,7 @@ impl<K: KeyType, V: ValueType> IndexBuilder<K, V> {
             value_type,
             existence,
             read_only,
+            recovery: self.recovery,
         })?;
         Ok(SegmentIndex::new(core))
     }

@@ -8,7 +8,7 @@
 //! 1. A [`ManifestState`] that was built by [`ManifestState::apply`] or read from a file is valid:
 //!    its segments tile the key space, every run reference lies within its segment, references of
 //!    one rank are disjoint, logs ascend. An edit that would break this changes nothing.
-//! 2. [`ManifestFile::append`] returns only when the edit is on disk. After a failed write or sync
+//! 2. [`ManifestFile::commit`] returns only when the edit is on disk. After a failed write or sync
 //!    nothing more is ever written through that file.
 //! 3. [`read_manifest`] gives the state of all edits, or of all but a last one that was being
 //!    written, or an error. What a manifest alone cannot tell about such a last edit is settled by

@@ -55,6 +55,7 @@ const NEW_LOG: Part = &[
 
 /// The new identity before the new name, and both before the edit that lists it.
 const RECYCLED_LOG: Part = &[
+    "fallocate log",
     "write log",
     "fdatasync log",
     "rename log to log",
@@ -79,7 +80,12 @@ pub(super) const PHASES: &[Expected] = &[
         background: &[],
     },
     Expected { name: "open", caller: &[LOCK], background: &[] },
-    Expected { name: "first write", caller: &[NEW_MANIFEST, EDIT, TIDY, COMMIT], background: &[] },
+    Expected {
+        name: "first write",
+        // The log that a clean close left has its whole room again before it is written on.
+        caller: &[NEW_MANIFEST, EDIT, TIDY, &["fallocate log"], COMMIT],
+        background: &[],
+    },
     Expected { name: "commit", caller: &[COMMIT], background: &[] },
     Expected { name: "flush", caller: &[], background: &[NEW_RUN] },
     Expected { name: "log rotation", caller: &[COMMIT], background: &[NEW_LOG] },

@@ -1,68 +1,26 @@
 //! What a directory looks like after the power was cut: which of its pending changes survived.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use parking_lot::RwLockReadGuard;
 
-use super::inode::{Change, Content, Inode};
-use super::names::{Entries, LostNames, Names, with_files};
+use super::CrashPolicy;
+use super::chance::Chance;
+use super::inode::{Change, Content};
+use super::names::{Entries, Fate, LostNames, NameChange, Names, with_images};
 use crate::directory::image::{Image, pieces};
-use crate::environment::{Environment, RandomSource};
 
 /// A disk writes this many bytes as one.
 const SECTOR_BYTES: u64 = 512;
 
-/// What survives of the changes that were pending when the power was cut: writes and allocations
-/// since the last sync of their file, and names made, changed and removed since the last sync of
-/// the directory. What was synced survives always.
-///
-/// ```
-/// use hestiastore::directory::{CrashPolicy, Directory, SimulatedDirectory};
-///
-/// # fn main() -> std::io::Result<()> {
-/// let directory = SimulatedDirectory::new();
-/// directory.create("run")?.write_at(0, b"content")?;
-/// directory.sync()?; // the name is durable, the content is not
-///
-/// let after = directory.crash(CrashPolicy::LoseAll, 0);
-/// assert_eq!(after.read_all("run"), Some(Vec::new()));
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum CrashPolicy {
-    /// Everything.
-    KeepAll,
-    /// Nothing.
-    LoseAll,
-    /// The first so many of all pending changes, in the order in which they were made anywhere in
-    /// the directory. How many is random. Each change survives whole or not at all.
-    Prefix,
-    /// A random part of everything, torn at sectors of 512 bytes.
-    ///
-    /// A sector holds what it held after any one of the writes to it, for a disk writes a sector
-    /// whole; sectors are independent of each other, and of the length of their file, which is
-    /// any that it had. A change of a name survives by chance, a rename as one; what rests on a lost
-    /// change, at the same name or in the same folder, is lost too.
-    RandomSectors,
-    /// Content and no names: files appear where they were at the last sync of the directory.
-    LoseNames,
-    /// Names and no content: files that were renamed before they were synced appear empty.
-    LoseContent,
-}
-
-impl CrashPolicy {
-    /// All policies, for tests that go through them.
-    pub const ALL: [CrashPolicy; 6] = [
-        CrashPolicy::KeepAll,
-        CrashPolicy::LoseAll,
-        CrashPolicy::Prefix,
-        CrashPolicy::RandomSectors,
-        CrashPolicy::LoseNames,
-        CrashPolicy::LoseContent,
-    ];
+/// A policy at work.
+struct Cut {
+    policy: CrashPolicy,
+    chance: Chance,
+    /// Under [`CrashPolicy::Prefix`] changes with lower stamps survive.
+    end: u64,
+    /// The stamp of the write that [`CrashPolicy::TornLastWrite`] tears.
+    last_write: Option<u64>,
 }
 
 /// The names after a crash, with files of their own. `names` is locked by the caller.
@@ -71,72 +29,90 @@ pub(super) fn survivors(names: &Names, policy: CrashPolicy, seed: u64) -> Entrie
     // All at once, so that the cut is one moment for all files.
     let contents: BTreeMap<u64, RwLockReadGuard<'_, Content>> =
         files.iter().map(|(id, inode)| (*id, inode.content.read())).collect();
-    let chance = Chance(Environment::repeatable(seed).random);
-    let cut = cut(names, &contents, policy, &chance);
-
+    let cut = Cut::new(names, &contents, policy, seed);
     let mut lost = LostNames::default();
-    let entries = names.after(|stamp, change| match policy {
-        CrashPolicy::RandomSectors => {
-            let survives = !lost.concerns(change) && chance.below(2) == 0;
-            if !survives {
-                lost.add(change);
+    let entries = names.after(|stamp, change| cut.name(stamp, change, &mut lost));
+    let images = contents.iter().map(|(id, content)| (*id, cut.image(content))).collect();
+    with_images(&entries, &images)
+}
+
+impl Cut {
+    fn new(
+        names: &Names,
+        contents: &BTreeMap<u64, RwLockReadGuard<'_, Content>>,
+        policy: CrashPolicy,
+        seed: u64,
+    ) -> Self {
+        let chance = Chance::of(seed);
+        let of_content = || contents.values().flat_map(|content| content.pending());
+        let writes = of_content().filter(|p| matches!(p.change, Change::Write { .. }));
+        let last_write = writes.map(|p| p.stamp).max();
+        let end = match policy {
+            CrashPolicy::Prefix => {
+                let of_names = names.pending.iter().map(|(stamp, _)| *stamp);
+                let mut stamps: Vec<u64> = of_names.chain(of_content().map(|p| p.stamp)).collect();
+                stamps.sort_unstable();
+                let kept = chance.below(stamps.len() as u64 + 1) as usize;
+                stamps.get(kept).copied().unwrap_or(u64::MAX)
             }
-            survives
-        }
-        _ => stamp < cut.names,
-    });
-    let after = contents.iter().map(|(id, content)| {
-        let image = match policy {
-            CrashPolicy::RandomSectors => random_image(content, &chance),
-            _ => image_before(content, cut.content),
+            _ => u64::MAX,
         };
-        (*id, Inode::new(*id, Content::of(image)))
-    });
-    with_files(&entries, &after.collect())
-}
+        Self { policy, chance, end, last_write }
+    }
 
-/// Changes with lower stamps survive.
-struct Cut {
-    names: u64,
-    content: u64,
-}
-
-fn cut(
-    names: &Names,
-    contents: &BTreeMap<u64, RwLockReadGuard<'_, Content>>,
-    policy: CrashPolicy,
-    chance: &Chance,
-) -> Cut {
-    let (all, none) = (u64::MAX, 0);
-    let (names, content) = match policy {
-        CrashPolicy::KeepAll => (all, all),
-        CrashPolicy::LoseNames => (none, all),
-        CrashPolicy::LoseContent => (all, none),
-        CrashPolicy::LoseAll | CrashPolicy::RandomSectors => (none, none),
-        CrashPolicy::Prefix => {
-            let of_names = names.pending.iter().map(|(stamp, _)| *stamp);
-            let of_content = contents.values().flat_map(|content| content.pending());
-            let mut stamps: Vec<u64> = of_names.chain(of_content.map(|p| p.stamp)).collect();
-            stamps.sort_unstable();
-            let kept = chance.below(stamps.len() as u64 + 1) as usize;
-            let stamp = stamps.get(kept).copied().unwrap_or(all);
-            (stamp, stamp)
-        }
-    };
-    Cut { names, content }
-}
-
-fn image_before(content: &Content, stamp: u64) -> Image {
-    let mut image = content.durable().clone();
-    for pending in content.pending().iter().take_while(|p| p.stamp < stamp) {
-        match pending.change {
-            Change::Write { offset, kept_at, length } => {
-                image.write(offset, content.kept(kept_at, length));
+    fn name(&self, stamp: u64, change: &NameChange, lost: &mut LostNames) -> Fate {
+        match self.policy {
+            CrashPolicy::LoseAll | CrashPolicy::LoseNames => Fate::Lost,
+            CrashPolicy::Prefix if stamp >= self.end => Fate::Lost,
+            CrashPolicy::RandomSectors => {
+                if !lost.concerns(change) && self.chance.below(2) == 0 {
+                    return Fate::Survives;
+                }
+                lost.add(change);
+                Fate::Lost
             }
-            Change::Extend { length } => image.set_length(length.max(image.length())),
+            CrashPolicy::HalfRenames if self.chance.below(2) == 0 => Fate::Both,
+            CrashPolicy::HalfRenames => Fate::Neither,
+            _ => Fate::Survives,
         }
     }
-    image
+
+    fn image(&self, content: &Content) -> Image {
+        let durable = content.durable();
+        match self.policy {
+            CrashPolicy::LoseAll | CrashPolicy::LoseContent => durable.clone(),
+            CrashPolicy::RandomSectors => random_image(content, &self.chance),
+            CrashPolicy::LengthWithoutContent => {
+                let mut image = durable.clone();
+                let ends = content.pending().iter().map(|p| p.change.end());
+                image.extend(ends.max().unwrap_or(0));
+                image
+            }
+            CrashPolicy::ContentWithoutLength => {
+                let mut image = self.prefix(content);
+                image.set_length(durable.length());
+                image
+            }
+            _ => self.prefix(content),
+        }
+    }
+
+    /// All changes before the end, with the last write torn if it is to be.
+    fn prefix(&self, content: &Content) -> Image {
+        let mut image = content.durable().clone();
+        for pending in content.pending().iter().take_while(|p| p.stamp < self.end) {
+            match pending.change {
+                Change::Write { offset, kept_at, length } => {
+                    let torn =
+                        self.policy == CrashPolicy::TornLastWrite && Some(pending.stamp) == self.last_write;
+                    let length = if torn { self.chance.below(length as u64) as usize } else { length };
+                    image.write(offset, content.kept(kept_at, length));
+                }
+                Change::Extend { length } => image.extend(length),
+            }
+        }
+        image
+    }
 }
 
 fn random_image(content: &Content, chance: &Chance) -> Image {
@@ -179,21 +155,4 @@ fn sector_writes(content: &Content) -> BTreeMap<u64, u64> {
         }
     }
     writes
-}
-
-struct Chance(Arc<dyn RandomSource>);
-
-impl Chance {
-    fn below(&self, limit: u64) -> u64 {
-        self.0.next_u64() % limit.max(1)
-    }
-
-    /// How many of `count` changes in a row survive: often all, often none, else any number.
-    fn survivors(&self, count: u64) -> u64 {
-        match self.below(4) {
-            0 | 1 => count,
-            2 => 0,
-            _ => self.below(count + 1),
-        }
-    }
 }

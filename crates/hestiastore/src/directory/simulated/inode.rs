@@ -1,19 +1,17 @@
 //! The content of a file, which belongs to no name: what is read now, what is durable, and every
 //! change between the two.
 //!
-//! Invariants: applying `pending` to `durable` gives `current`; stamps in `pending` ascend; a file
+//! Invariants: applying `pending` to `durable` gives `current`, unless a failed sync has forgotten
+//! what was pending; stamps in `pending` ascend; a file
 //! that has neither a name nor a handle takes no space.
 
-use std::fmt;
 use std::io;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
 
 use super::gate::Gate;
-use crate::directory::File;
 use crate::directory::image::{Image, PAGE_BYTES, pieces};
-use crate::directory::name::{check_range, check_writable};
 
 /// A buffer of pending bytes that is larger than this is given back at a sync.
 const KEPT_BUFFER_BYTES: usize = 1 << 20;
@@ -31,7 +29,7 @@ pub(super) struct Content {
     pending: Vec<Pending>,
     /// The bytes of all pending writes, one after the other.
     pending_bytes: Vec<u8>,
-    handles: usize,
+    pub(super) handles: usize,
     linked: bool,
 }
 
@@ -105,8 +103,7 @@ impl Content {
         &self.pending_bytes[kept_at..][..length]
     }
 
-    fn write(&mut self, gate: &Gate, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        let stamp = gate.admit()?;
+    pub(super) fn write(&mut self, gate: &Gate, stamp: u64, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let change = Change::Write { offset, kept_at: self.pending_bytes.len(), length: bytes.len() };
         if bytes.is_empty() {
             return Ok(());
@@ -118,20 +115,19 @@ impl Content {
         Ok(())
     }
 
-    fn extend(&mut self, gate: &Gate, length: u64) -> io::Result<()> {
-        let stamp = gate.admit()?;
+    pub(super) fn extend(&mut self, gate: &Gate, stamp: u64, length: u64) -> io::Result<()> {
         let growth = length.saturating_sub(self.current.length());
         if growth == 0 {
             return Ok(());
         }
         gate.reserve(growth)?;
-        self.current.set_length(length);
+        self.current.extend(length);
         self.pending.push(Pending { stamp, change: Change::Extend { length } });
         Ok(())
     }
 
     /// Costs a page reference for each page written since the last sync.
-    fn sync(&mut self) {
+    pub(super) fn sync(&mut self) {
         let mut previous = None;
         for pending in self.pending.drain(..) {
             let Change::Write { offset, length, .. } = pending.change else {
@@ -145,6 +141,12 @@ impl Content {
             }
         }
         self.durable.set_length(self.current.length());
+        self.forget_pending();
+    }
+
+    /// Forgets what is pending: it never becomes durable, unless its pages are written again.
+    pub(super) fn forget_pending(&mut self) {
+        self.pending.clear();
         if self.pending_bytes.capacity() > KEPT_BUFFER_BYTES {
             self.pending_bytes = Vec::new();
         }
@@ -156,76 +158,14 @@ impl Content {
         let before = self.current.length();
         change(&mut self.current);
         self.durable = self.current.clone();
-        self.pending.clear();
-        self.pending_bytes.clear();
+        self.forget_pending();
         gate.release(before);
         gate.charge(self.current.length());
     }
 
-    fn release_if_gone(&self, gate: &Gate) {
+    pub(super) fn release_if_gone(&self, gate: &Gate) {
         if self.handles == 0 && !self.linked {
             gate.release(self.current.length());
         }
-    }
-}
-
-/// A handle to a file in memory.
-pub(super) struct MemoryFile {
-    inode: Arc<Inode>,
-    gate: Arc<Gate>,
-    writable: bool,
-}
-
-impl MemoryFile {
-    /// To be called while the name that leads to `inode` cannot go.
-    pub(super) fn new(inode: Arc<Inode>, gate: Arc<Gate>, writable: bool) -> Self {
-        inode.content.write().handles += 1;
-        Self { inode, gate, writable }
-    }
-}
-
-impl fmt::Debug for MemoryFile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MemoryFile").field("inode", &self.inode.id).field("writable", &self.writable).finish()
-    }
-}
-
-impl Drop for MemoryFile {
-    fn drop(&mut self) {
-        let mut content = self.inode.content.write();
-        content.handles -= 1;
-        content.release_if_gone(&self.gate);
-    }
-}
-
-impl File for MemoryFile {
-    fn len(&self) -> io::Result<u64> {
-        self.gate.check()?;
-        Ok(self.inode.content.read().current.length())
-    }
-
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        check_range(offset, buffer.len())?;
-        self.gate.check()?;
-        Ok(self.inode.content.read().current.read(offset, buffer))
-    }
-
-    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        check_writable(self.writable)?;
-        check_range(offset, bytes.len())?;
-        self.inode.content.write().write(&self.gate, offset, bytes)
-    }
-
-    fn allocate(&self, length: u64) -> io::Result<()> {
-        check_writable(self.writable)?;
-        check_range(length, 0)?;
-        self.inode.content.write().extend(&self.gate, length)
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        let mut content = self.inode.content.write();
-        self.gate.admit()?;
-        content.sync();
-        Ok(())
     }
 }

@@ -7,26 +7,38 @@
 //! Thread safety: a file operation takes the lock of its file alone. Whoever needs several takes
 //! the names first and files after.
 
+mod chance;
 mod crash;
+mod damage;
+mod fault;
+#[cfg(test)]
+mod fault_tests;
+mod file;
 mod gate;
 #[cfg(test)]
 mod hook_tests;
+mod hooks;
 mod inode;
 mod names;
+mod operation;
+mod policy;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use parking_lot::{Mutex, RwLockReadGuard};
+use parking_lot::Mutex;
 
-pub use self::crash::CrashPolicy;
-use self::gate::Gate;
-use self::inode::{Content, Inode, MemoryFile};
-use self::names::{Entries, NameChange, Names, Node};
+pub use self::fault::{Fault, FaultRule};
+use self::file::SimulatedFile;
+use self::gate::{Gate, injected};
+use self::inode::{Content, Inode};
+use self::names::{NameChange, Names, Node};
+use self::operation::Request;
+pub use self::operation::{Operation, OperationKind};
+pub use self::policy::CrashPolicy;
 use super::entries;
 use super::image::Image;
 use super::memory_lock::MemoryLocks;
@@ -96,150 +108,10 @@ impl SimulatedDirectory {
         }
     }
 
-    /// The directory as it would be found after a power cut now: everything in it is durable,
-    /// nobody holds its lock, no operation is counted or refused; the capacity is the same. This
-    /// directory goes on unharmed. The same changes, policy and seed give the same result.
-    ///
-    /// Costs a reference for each page of 4 KiB, and a copy of the pending writes that survive.
-    pub fn crash(&self, policy: CrashPolicy, seed: u64) -> SimulatedDirectory {
-        let names = self.shared.names.lock();
-        let entries = crash::survivors(&names, policy, seed);
-        let copy = Names {
-            durable: entries.clone(),
-            current: entries,
-            pending: Vec::new(),
-            next_inode: names.next_inode,
-        };
-        Self::with(charged(self.shared.gate.successor(), &copy.current), copy)
-    }
-
-    /// The directory as it would be found after the death of the process now: everything written
-    /// is there, and what was pending is pending still. Otherwise as [`SimulatedDirectory::crash`].
-    pub fn kill(&self) -> SimulatedDirectory {
-        let names = self.shared.names.lock();
-        let files = names.reachable();
-        // All at once, so that the copy is of one moment.
-        let contents: Vec<(u64, RwLockReadGuard<'_, Content>)> =
-            files.iter().map(|(id, inode)| (*id, inode.content.read())).collect();
-        let copies: BTreeMap<u64, Arc<Inode>> =
-            contents.iter().map(|(id, content)| (*id, Inode::new(*id, content.without_handles()))).collect();
-        let copy = names.with_files(&copies);
-        Self::with(charged(self.shared.gate.successor(), &copy.current), copy)
-    }
-
-    /// How many changing operations were begun: create, write, allocate, sync of a file, rename,
-    /// remove, create folder, sync of the directory, also those that then failed.
-    pub fn operation_count(&self) -> u64 {
-        self.shared.gate.count()
-    }
-
-    /// Simulates a crash at the changing operation that would be counted after the first `count`
-    /// of this directory: it has no effect and fails, and so does every operation of any kind
-    /// after it. `None` ends this. [`SimulatedDirectory::crash`] works at all times.
-    ///
-    /// ```
-    /// use hestiastore::directory::{Directory, SimulatedDirectory};
-    ///
-    /// # fn main() -> std::io::Result<()> {
-    /// let directory = SimulatedDirectory::new();
-    /// directory.fail_after(Some(1));
-    /// let file = directory.create("a")?;
-    /// assert!(file.write_at(0, b"x").is_err());
-    /// assert!(directory.list().is_err());
-    /// assert_eq!(directory.operation_count(), 1);
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn fail_after(&self, count: Option<u64>) {
-        self.shared.gate.stop_after(count);
-    }
-
-    /// Limits the sum of the lengths of all files that have a name or are open. What would exceed
-    /// it fails with [`io::ErrorKind::StorageFull`] and changes nothing. `None` lifts the limit.
-    pub fn set_capacity_bytes(&self, capacity_bytes: Option<u64>) {
-        self.shared.gate.set_capacity(capacity_bytes);
-    }
-
-    /// For tests: the whole content of a file, or `None` if there is no such file. Works at all
-    /// times, and allocates the length of the file.
-    pub fn read_all(&self, name: &str) -> Option<Vec<u8>> {
-        let inode = Arc::clone(entries::file(&self.shared.names.lock().current, name).ok()?);
-        let content = inode.content.read();
-        let mut bytes = vec![0; usize::try_from(content.current().length()).ok()?];
-        content.current().read(0, &mut bytes);
-        Some(bytes)
-    }
-
-    /// For tests: inverts the bits of `mask` in one byte, as a failing disk would. What the file
-    /// holds is durable after this. Not counted, not refused.
-    ///
-    /// # Errors
-    /// `NotFound`, or `InvalidInput` if the file has no such byte.
-    pub fn flip_bit(&self, name: &str, offset: u64, mask: u8) -> io::Result<()> {
-        let inode = Arc::clone(entries::file(&self.shared.names.lock().current, name)?);
-        let mut content = inode.content.write();
-        let mut byte = [0];
-        if content.current().read(offset, &mut byte) == 0 {
-            let message = format!("{name} has no byte {offset}");
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
-        }
-        content.tamper(&self.shared.gate, |image| image.write(offset, &[byte[0] ^ mask]));
-        Ok(())
-    }
-
-    /// For tests: sets the length of a file; a longer one is filled with zeros. What the file holds
-    /// is durable after this. Not counted, not refused.
-    ///
-    /// # Errors
-    /// `NotFound`.
-    pub fn truncate(&self, name: &str, length: u64) -> io::Result<()> {
-        super::name::check_range(length, 0)?;
-        let inode = Arc::clone(entries::file(&self.shared.names.lock().current, name)?);
-        let mut content = inode.content.write();
-        content.tamper(&self.shared.gate, |image| image.set_length(length));
-        Ok(())
-    }
-
-    /// For tests: gives a file this content, and makes the file if there is none. The file and all
-    /// names of the directory are durable after this. Not counted, not refused.
-    ///
-    /// # Errors
-    /// As [`Directory::create`], without `AlreadyExists`.
-    pub fn write_all(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let mut names = self.shared.names.lock();
-        let inode = match entries::file(&names.current, name) {
-            Ok(inode) => Arc::clone(inode),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                entries::check_folder_of(&names.current, name)?;
-                let inode = Inode::new(names.next_inode(), Content::of(Image::default()));
-                let node = Node::File(Arc::clone(&inode));
-                names.change(0, NameChange::Put { name: name.to_owned(), node });
-                inode
-            }
-            Err(error) => return Err(error),
-        };
-        names.sync();
-        inode.content.write().tamper(&self.shared.gate, |image| {
-            image.set_length(0);
-            image.write(0, bytes);
-        });
-        Ok(())
-    }
-
-    fn handle(&self, inode: &Arc<Inode>, mode: OpenMode) -> Arc<dyn File> {
+    fn handle(&self, inode: &Arc<Inode>, name: &str, mode: OpenMode) -> Arc<dyn File> {
         let writable = mode == OpenMode::ReadWrite;
-        Arc::new(MemoryFile::new(Arc::clone(inode), Arc::clone(&self.shared.gate), writable))
+        Arc::new(SimulatedFile::new(Arc::clone(inode), Arc::clone(&self.shared.gate), name, writable))
     }
-}
-
-/// Charges a copy with the files in it.
-fn charged(gate: Gate, entries: &Entries) -> Gate {
-    for node in entries.values() {
-        if let Node::File(inode) = node {
-            gate.charge(inode.content.read().current().length());
-        }
-    }
-    gate
 }
 
 impl Directory for SimulatedDirectory {
@@ -250,25 +122,25 @@ impl Directory for SimulatedDirectory {
     fn create(&self, name: &str) -> io::Result<Arc<dyn File>> {
         check_name(name)?;
         let mut names = self.shared.names.lock();
-        let stamp = self.shared.gate.admit()?;
+        let pass = self.shared.gate.admit(Request::on(OperationKind::Create, name))?;
         entries::check_free(&names.current, name)?;
         let inode = Inode::new(names.next_inode(), Content::of(Image::default()));
         let node = Node::File(Arc::clone(&inode));
-        names.change(stamp, NameChange::Put { name: name.to_owned(), node });
-        Ok(self.handle(&inode, OpenMode::ReadWrite))
+        names.change(pass.stamp, NameChange::Put { name: name.to_owned(), node });
+        pass.outcome(self.handle(&inode, name, OpenMode::ReadWrite))
     }
 
     fn open(&self, name: &str, mode: OpenMode) -> io::Result<Arc<dyn File>> {
-        self.shared.gate.check()?;
+        let pass = self.shared.gate.admit(Request::on(OperationKind::Open, name))?;
         let names = self.shared.names.lock();
-        Ok(self.handle(entries::file(&names.current, name)?, mode))
+        pass.outcome(self.handle(entries::file(&names.current, name)?, name, mode))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         check_name(from)?;
         check_name(to)?;
         let mut names = self.shared.names.lock();
-        let stamp = self.shared.gate.admit()?;
+        let pass = self.shared.gate.admit(Request::on(OperationKind::Rename, from))?;
         if !entries::rename_changes(&names.current, from, to)? {
             return Ok(());
         }
@@ -276,45 +148,52 @@ impl Directory for SimulatedDirectory {
             replaced.unlink(&self.shared.gate);
         }
         let (from, to) = (from.to_owned(), to.to_owned());
-        names.change(stamp, NameChange::Rename { from, to });
-        Ok(())
+        names.change(pass.stamp, NameChange::Rename { from, to });
+        pass.outcome(())
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
         check_name(name)?;
         let mut names = self.shared.names.lock();
-        let stamp = self.shared.gate.admit()?;
+        let pass = self.shared.gate.admit(Request::on(OperationKind::Remove, name))?;
         entries::file(&names.current, name)?.unlink(&self.shared.gate);
-        names.change(stamp, NameChange::Remove { name: name.to_owned() });
-        Ok(())
+        names.change(pass.stamp, NameChange::Remove { name: name.to_owned() });
+        pass.outcome(())
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
-        self.shared.gate.check()?;
-        Ok(entries::top_files(&self.shared.names.lock().current))
+        let pass = self.shared.gate.admit(Request::on(OperationKind::List, ""))?;
+        pass.outcome(entries::top_files(&self.shared.names.lock().current))
     }
 
     fn create_folder(&self, name: &str) -> io::Result<()> {
         check_folder(name)?;
         let mut names = self.shared.names.lock();
-        let stamp = self.shared.gate.admit()?;
+        let pass = self.shared.gate.admit(Request::on(OperationKind::CreateFolder, name))?;
         if !entries::folder_is_new(&names.current, name)? {
             return Ok(());
         }
         let (name, node) = (name.to_owned(), Node::Folder);
-        names.change(stamp, NameChange::Put { name, node });
-        Ok(())
+        names.change(pass.stamp, NameChange::Put { name, node });
+        pass.outcome(())
     }
 
     fn sync(&self) -> io::Result<()> {
         let mut names = self.shared.names.lock();
-        self.shared.gate.admit()?;
-        names.sync();
-        Ok(())
+        let pass = self.shared.gate.admit(Request::on(OperationKind::SyncNames, ""))?;
+        match pass.fault {
+            Some(Fault::LieAboutSync) => {}
+            Some(Fault::FailSyncAndForget) => {
+                names.forget_pending();
+                return Err(injected(io::ErrorKind::Other));
+            }
+            _ => names.sync(),
+        }
+        pass.outcome(())
     }
 
     fn lock(&self, mode: LockMode) -> io::Result<Box<dyn DirectoryLock>> {
-        self.shared.gate.check()?;
-        self.shared.locks.take(mode)
+        let pass = self.shared.gate.admit(Request::on(OperationKind::Lock, ""))?;
+        pass.outcome(self.shared.locks.take(mode)?)
     }
 }

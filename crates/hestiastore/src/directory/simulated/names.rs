@@ -1,20 +1,33 @@
-//! The names of a memory directory: what they lead to now, which of them are durable, and every
+//! The names of a simulated directory: what they lead to now, which of them are durable, and every
 //! change between the two.
 //!
-//! Invariants: applying `pending` to `durable` gives `current`; a file has at most one name in
+//! Invariants: applying `pending` to `durable` gives `current`, unless a failed sync has forgotten
+//! what was pending; a file has at most one name in
 //! `current`; a name `folder/file` stands only beside its folder.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::inode::Inode;
+use super::inode::{Content, Inode};
 use crate::directory::entries;
+use crate::directory::image::Image;
 
 #[derive(Debug, Clone)]
 pub(super) enum NameChange {
     Put { name: String, node: Node },
     Rename { from: String, to: String },
     Remove { name: String },
+}
+
+/// What a crash does to a pending change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    Survives,
+    Lost,
+    /// A rename leaves both names; any other change survives.
+    Both,
+    /// A rename leaves neither name; any other change survives.
+    Neither,
 }
 
 pub(super) type Node = entries::Node<Arc<Inode>>;
@@ -45,12 +58,26 @@ impl Names {
         }
     }
 
-    /// The durable names and those pending changes that `survives` lets through.
-    pub(super) fn after(&self, mut survives: impl FnMut(u64, &NameChange) -> bool) -> Entries {
+    /// Forgets what is pending: it never becomes durable, unless it is done again.
+    pub(super) fn forget_pending(&mut self) {
+        self.pending.clear();
+    }
+
+    /// The durable names and what `fate` leaves of each pending change.
+    pub(super) fn after(&self, mut fate: impl FnMut(u64, &NameChange) -> Fate) -> Entries {
         let mut entries = self.durable.clone();
         for (stamp, change) in &self.pending {
-            if survives(*stamp, change) {
-                change.apply(&mut entries);
+            match (fate(*stamp, change), change) {
+                (Fate::Lost, _) => {}
+                (Fate::Both, NameChange::Rename { from, to }) => {
+                    if let Some(node) = entries.get(from).cloned() {
+                        entries.insert(to.clone(), node);
+                    }
+                }
+                (Fate::Neither, NameChange::Rename { from, .. }) => {
+                    entries.remove(from);
+                }
+                _ => change.apply(&mut entries),
             }
         }
         entries
@@ -91,7 +118,25 @@ impl Names {
     }
 }
 
-pub(super) fn with_files(entries: &Entries, files: &BTreeMap<u64, Arc<Inode>>) -> Entries {
+/// The same names for files that hold these images, given by id, with other ids. A file that had
+/// two names is two files then.
+pub(super) fn with_images(entries: &Entries, images: &BTreeMap<u64, Image>) -> Entries {
+    let numbered = entries.iter().zip(1..);
+    numbered
+        .map(|((name, node), id)| {
+            let node = match node {
+                Node::File(inode) => {
+                    let image = images.get(&inode.id).cloned().unwrap_or_default();
+                    Node::File(Inode::new(id, Content::of(image)))
+                }
+                Node::Folder => Node::Folder,
+            };
+            (name.clone(), node)
+        })
+        .collect()
+}
+
+fn with_files(entries: &Entries, files: &BTreeMap<u64, Arc<Inode>>) -> Entries {
     entries.iter().map(|(name, node)| (name.clone(), node_with_files(node, files))).collect()
 }
 
