@@ -6,7 +6,8 @@ use hestiastore::config::Durability;
 use hestiastore::directory::{CrashPolicy, Directory, MemoryDirectory};
 use hestiastore::{Error, WriteBatch};
 
-use crate::support::{Index, Watched, all, count_of, quiet, spread};
+use crate::observed::Observed;
+use crate::support::{Index, all, count_of, quiet, spread};
 
 fn batch_of(key: u64, durability: Durability) -> WriteBatch<u64, Vec<u8>> {
     let mut batch = WriteBatch::new();
@@ -111,7 +112,7 @@ fn l5_a_cold_segment_does_not_pin_the_log_forever() {
 #[test]
 fn l6_logs_are_recycled_under_a_new_identity() {
     let memory = MemoryDirectory::new();
-    let directory = Watched::new(&memory);
+    let directory = Observed::new(&memory);
     let index = Index::builder_in(Arc::new(directory.clone()))
         .write_buffer(|w| w.budget_bytes(64 << 10))
         .log(|l| l.first_file_bytes(16 << 10).max_file_bytes(16 << 10))
@@ -120,9 +121,8 @@ fn l6_logs_are_recycled_under_a_new_identity() {
     for n in 0..10_000 {
         index.put(spread(n), vec![7; 100]).unwrap();
     }
-    let from_log = |(from, to): &&(String, String)| from.starts_with("log-") && to.starts_with("log-");
-    let recycled = directory.renamed.lock().unwrap().iter().filter(from_log).count();
-    assert!(recycled > 3, "{:?}", directory.renamed.lock().unwrap());
+    let recycled = directory.take().iter().filter(|operation| operation.is("rename log")).count();
+    assert!(recycled > 3, "{recycled}");
     // Old records in a recycled file are none: a crash now gives exactly what was written.
     let expected = all(&index);
     let after = Index::builder_in(Arc::new(memory.kill())).open().unwrap();
