@@ -495,3 +495,6 @@ pub(super) fn add_run(segment: u64, run: &RunRef) -> Change {
 fn remove_run(segment: u64, run: &RunRef) -> Change {
     Change::RemoveRun { segment, uid: run.handle.uid, lower: run.lower.to_vec() }
 }
+
+#[cfg(test)]
+mod tests;

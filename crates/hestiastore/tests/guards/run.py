@@ -38,8 +38,8 @@ pub(crate) fn guard_is_out(name: &str) -> bool {{
     OUT.get_or_init(|| std::env::var("{VARIABLE}").unwrap_or_default()) == name
 }}
 """
-LIMIT_SECONDS = 120
-MEMORY_BYTES = 12 << 30
+LIMIT_SECONDS = 60
+MEMORY_BYTES = 6 << 30
 
 
 def fail(message):
@@ -47,11 +47,12 @@ def fail(message):
 
 
 def load():
-    guards, absent = [], []
+    guards, absent, hazards = [], [], []
     for path in sorted(HERE.glob("*.toml")):
         document = tomllib.loads(path.read_text())
         guards += document.get("guard", [])
         absent += document.get("absent", [])
+        hazards += document.get("hazard", [])
     names = [guard["name"] for guard in guards]
     for name in names:
         if names.count(name) > 1:
@@ -59,7 +60,9 @@ def load():
     for guard in guards:
         if "edits" not in guard:
             guard["edits"] = [{key: guard[key] for key in ("file", "find", "with")}]
-    return guards, absent
+        if "hazard" in guard and guard["hazard"] not in [hazard["id"] for hazard in hazards]:
+            fail(f"{guard['name']}: there is no hazard {guard['hazard']}")
+    return guards, absent, hazards
 
 
 def mutated(guards):
@@ -171,26 +174,33 @@ def rule_order(rule):
     return ("CLDFM".index(match[1]), int(match[2])) if match else (9, 0)
 
 
-def table(guards, absent):
+def table(guards, absent, hazards):
     rows = []
     for guard in guards:
-        tests = ", ".join(f"`{test}`" for test in guard["tests"])
-        tried = "yes" if guard.get("tries", 1) == 1 else f"yes, within {guard['tries']} runs"
-        where = guard["edits"][0]["file"].removesuffix(".rs")
-        words = f"{guard['guard']} (`{where}`)"
+        tests = "<br>".join(f"`{test}`" for test in guard["tests"])
+        tries = guard.get("tries", 1)
+        tried = "yes" if tries == 1 else f"yes, within {tries} runs"
+        words = f"{guard['guard']} (`{guard['edits'][0]['file']}`)"
         rows += [(rule, f"| {rule} | {words} | {tests} | {tried} |") for rule in guard["rule"].split()]
     for entry in absent:
-        rows.append((entry["rule"], f"| {entry['rule']} | {entry['guard']} | {entry.get('tests', '')} | {entry['why']} |"))
+        rule = entry["rule"]
+        rows.append((rule, f"| {rule} | {entry['guard']} | {entry.get('tests', '')} | {entry['why']} |"))
     rows.sort(key=lambda row: rule_order(row[0]))
     print("| Rule | Guard | Fails without it | Tried |\n|---|---|---|---|")
     print("\n".join(row for _, row in rows))
+    print("\n| Hazard | Guard | Fails without it |\n|---|---|---|")
+    for hazard in hazards:
+        for guard in guards:
+            if guard.get("hazard") == hazard["id"]:
+                tests = "<br>".join(f"`{test}`" for test in guard["tests"])
+                print(f"| {hazard['words']} | {guard['guard']} | {tests} |")
 
 
 def main():
-    guards, absent = load()
+    guards, absent, hazards = load()
     wanted = [argument for argument in sys.argv[1:] if not argument.startswith("--")]
     if "--table" in sys.argv:
-        return table(guards, absent)
+        return table(guards, absent, hazards)
     texts = mutated(guards)
     if "--check" in sys.argv:
         return print(f"{len(guards)} guards, every snippet found once")

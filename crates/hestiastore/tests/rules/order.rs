@@ -46,6 +46,23 @@ fn d1_the_runs_of_a_recovery_follow_the_same_order() {
     assert_eq!(done[..expected.len()], expected);
 }
 
+#[test]
+fn d1_a_replay_that_outgrows_memory_follows_the_same_order() {
+    let memory = MemoryDirectory::new();
+    let index = quiet(&memory).create().unwrap();
+    for n in 0..2_000u64 {
+        index.put(n, vec![1; 100]).unwrap();
+    }
+    let directory = Observed::new(&memory.kill());
+    let index = watched(&directory).write_buffer(|w| w.budget_bytes(64 << 10)).open().unwrap();
+    let done = directory.take_kinds();
+    let flush = ["sync log", "create run", "write run", "sync run", "rename run", "sync names"];
+    let begin = done.iter().position(|kind| kind == "sync log").unwrap();
+    assert!(done[..begin].iter().all(|kind| kind.contains("MANIFEST") || kind == "sync names"), "{done:?}");
+    assert_eq!(done[begin..begin + 8], [&flush[..], &["write MANIFEST", "sync MANIFEST"]].concat());
+    assert_eq!(index.len().unwrap(), 2_000);
+}
+
 /// Every place in `done` where `wanted` was done.
 fn places<'a>(done: &'a [Operation], wanted: impl Fn(&Operation) -> bool + 'a) -> Vec<usize> {
     (0..done.len()).filter(|place| wanted(&done[*place])).collect()
