@@ -81,10 +81,13 @@ fn m3_one_value_larger_than_the_budget_is_let_through_alone() {
 
 #[test]
 fn m1_what_is_loaded_stays_within_its_budget() {
-    const BUDGET_BYTES: u64 = 16 << 10;
+    const BUDGET_BYTES: u64 = 64 << 10;
     let directory = MemoryDirectory::new();
-    let index =
-        splitting(&directory).cache(|c| c.loaded_bytes(BUDGET_BYTES).chunk_bytes(0)).create().unwrap();
+    let index = splitting(&directory)
+        .chunk(|c| c.max_keys(2))
+        .cache(|c| c.loaded_bytes(BUDGET_BYTES).chunk_bytes(0))
+        .create()
+        .unwrap();
     for n in 0..8_000 {
         index.put(spread(n), vec![5; 64]).unwrap();
     }

@@ -95,6 +95,6 @@ fn d7_a_deletion_that_a_power_cut_takes_back_is_done_again() {
     assert!(inputs.iter().all(|input| runs(&after).contains(input)));
     let index = index_in(&after);
     index.put(2, b"first write").unwrap();
-    assert_eq!(runs(&after).len(), 2, "{:?}", runs(&after));
+    assert_eq!(runs(&after).len(), 1, "{:?}", runs(&after));
     assert_eq!(index.metrics_snapshot().io.quarantined_files, 0);
 }
