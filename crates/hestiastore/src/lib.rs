@@ -7,6 +7,7 @@ pub mod directory;
 pub mod environment;
 pub mod inspect;
 pub mod metrics;
+pub mod repair;
 pub mod types;
 
 mod block;
@@ -16,6 +17,7 @@ mod error;
 mod file_header;
 mod index;
 mod manifest;
+mod obstacle;
 mod registry;
 mod route;
 mod run;
@@ -24,6 +26,7 @@ mod wal;
 
 pub use error::{Error, Result};
 pub use index::{
-    CheckReport, Cursor, IndexBuilder, IndexState, Iter, MAX_KEY_BYTES, MAX_VALUE_BYTES, SegmentIndex,
-    Snapshot, ValueRef, WriteBatch,
+    CheckReport, Cursor, IndexBuilder, IndexState, Iter, LogLoss, MAX_KEY_BYTES, MAX_VALUE_BYTES,
+    RunBeyondCut, SegmentIndex, Snapshot, ValueRef, WriteBatch,
 };
+pub use wal::RecoveryPolicy;

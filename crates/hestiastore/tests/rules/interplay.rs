@@ -8,14 +8,14 @@ use std::thread;
 use std::time::Duration;
 
 use hestiastore::config::Durability;
-use hestiastore::directory::{CrashPolicy, MemoryDirectory};
+use hestiastore::directory::{CrashPolicy, SimulatedDirectory};
 use hestiastore::{Error, IndexState, WriteBatch};
 
 use crate::observed::{Barrier, Observed, Operation};
 use crate::support::{Index, all, quiet, settled, spread, wait_until};
 
 /// Held up before an operation of this kind.
-fn held_before(memory: &MemoryDirectory, kind: &'static str) -> (Observed, Barrier) {
+fn held_before(memory: &SimulatedDirectory, kind: &'static str) -> (Observed, Barrier) {
     let barrier = Barrier::default();
     let inside = barrier.clone();
     let before = move |operation: &Operation| {
@@ -28,7 +28,7 @@ fn held_before(memory: &MemoryDirectory, kind: &'static str) -> (Observed, Barri
 }
 
 /// Held up when an operation of this kind is done, before anybody learns of it.
-fn held_after(memory: &MemoryDirectory, kind: &'static str) -> (Observed, Barrier) {
+fn held_after(memory: &SimulatedDirectory, kind: &'static str) -> (Observed, Barrier) {
     let barrier = Barrier::default();
     let inside = barrier.clone();
     let after = move |operation: &Operation| {
@@ -41,7 +41,7 @@ fn held_after(memory: &MemoryDirectory, kind: &'static str) -> (Observed, Barrie
 
 #[test]
 fn c4_a_synced_write_is_visible_before_it_is_synced() {
-    let (directory, barrier) = held_before(&MemoryDirectory::new(), "sync log");
+    let (directory, barrier) = held_before(&SimulatedDirectory::new(), "sync log");
     let index = settled(&directory);
     barrier.arm();
     thread::scope(|scope| {
@@ -63,7 +63,7 @@ fn c4_a_synced_write_is_visible_before_it_is_synced() {
 
 #[test]
 fn l2_a_sync_counts_only_what_was_copied_before_it_began() {
-    let memory = MemoryDirectory::new();
+    let memory = SimulatedDirectory::new();
     let (directory, barrier) = held_after(&memory, "sync log");
     let index = settled(&directory);
     index.put(1, b"in time").unwrap();
@@ -85,7 +85,7 @@ fn l2_a_sync_counts_only_what_was_copied_before_it_began() {
 /// record, and the floor may not pass it.
 #[test]
 fn l2_a_log_left_with_a_slow_writer_in_it_is_synced_again_and_kept() {
-    let memory = MemoryDirectory::new();
+    let memory = SimulatedDirectory::new();
     let (directory, barrier) = held_before(&memory, "write log");
     let index = settled(&directory);
     index.put(5, vec![5; 1_000]).unwrap();
@@ -112,7 +112,7 @@ fn l2_a_log_left_with_a_slow_writer_in_it_is_synced_again_and_kept() {
 }
 
 /// The log's next write fails, or the writer panics there.
-fn broken_at_next_log_write(memory: &MemoryDirectory, panics: bool) -> (Observed, Arc<AtomicBool>) {
+fn broken_at_next_log_write(memory: &SimulatedDirectory, panics: bool) -> (Observed, Arc<AtomicBool>) {
     let broken = Arc::new(AtomicBool::new(false));
     let inside = Arc::clone(&broken);
     let before = move |operation: &Operation| {
@@ -127,7 +127,7 @@ fn broken_at_next_log_write(memory: &MemoryDirectory, panics: bool) -> (Observed
 
 #[test]
 fn c4_a_failed_log_write_ends_the_index_with_an_indeterminate_result() {
-    let (directory, broken) = broken_at_next_log_write(&MemoryDirectory::new(), false);
+    let (directory, broken) = broken_at_next_log_write(&SimulatedDirectory::new(), false);
     let index = settled(&directory);
     broken.store(true, Ordering::SeqCst);
     let outcome = index.put(1, b"lost?");
@@ -139,7 +139,7 @@ fn c4_a_failed_log_write_ends_the_index_with_an_indeterminate_result() {
 
 #[test]
 fn c4_a_writer_that_panics_ends_the_index_and_wakes_who_waits() {
-    let memory = MemoryDirectory::new();
+    let memory = SimulatedDirectory::new();
     let panicking = Arc::new(AtomicBool::new(false));
     let barrier = Barrier::default();
     let (inside, held) = (Arc::clone(&panicking), barrier.clone());
@@ -172,7 +172,7 @@ fn c4_a_writer_that_panics_ends_the_index_and_wakes_who_waits() {
 
 #[test]
 fn l1_buffered_writes_are_synced_in_the_background() {
-    let memory = MemoryDirectory::new();
+    let memory = SimulatedDirectory::new();
     let index = quiet(&memory).log(|l| l.sync_interval(Duration::from_millis(1))).create().unwrap();
     index.put(1, b"one").unwrap();
     wait_until(|| index.metrics_snapshot().log.synced_seq == 1);
@@ -194,8 +194,8 @@ impl Drop for StopOnDrop<'_> {
 fn every_moment_of_a_busy_index_can_be_recovered() {
     const WRITERS: u64 = 3;
     const EACH: u64 = 3_000;
-    let memory = MemoryDirectory::new();
-    let busy = |directory: &MemoryDirectory| {
+    let memory = SimulatedDirectory::new();
+    let busy = |directory: &SimulatedDirectory| {
         Index::builder_in(Arc::new(directory.clone()))
             .write_buffer(|w| w.budget_bytes(8 << 20).delta_cache_bytes(0))
             .segment(|s| s.target_bytes(8 << 10).delta_fan_in(2))

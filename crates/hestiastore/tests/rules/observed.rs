@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::{Arc, Condvar, Mutex};
 
-use hestiastore::directory::{Directory, DirectoryLock, File, LockMode, MemoryDirectory, OpenMode};
+use hestiastore::directory::{Directory, DirectoryLock, File, LockMode, OpenMode, SimulatedDirectory};
 
 /// Something that changes the directory. Files are named as they were when they were opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +47,7 @@ type Hook = Box<dyn Fn(&Operation) -> io::Result<()> + Send + Sync>;
 /// See the module. Clones are the same directory.
 #[derive(Clone)]
 pub struct Observed {
-    pub inner: MemoryDirectory,
+    pub inner: SimulatedDirectory,
     /// Before the second log is made, which a thread does in the background.
     pub second_log: Barrier,
     shared: Arc<Shared>,
@@ -66,13 +66,13 @@ impl std::fmt::Debug for Observed {
 }
 
 impl Observed {
-    pub fn new(inner: &MemoryDirectory) -> Self {
+    pub fn new(inner: &SimulatedDirectory) -> Self {
         Self::with_hooks(inner, |_| Ok(()), |_| {})
     }
 
     /// `before` may wait, refuse or panic; `after` sees what was done.
     pub fn with_hooks(
-        inner: &MemoryDirectory,
+        inner: &SimulatedDirectory,
         before: impl Fn(&Operation) -> io::Result<()> + Send + Sync + 'static,
         after: impl Fn(&Operation) + Send + Sync + 'static,
     ) -> Self {

@@ -1,13 +1,13 @@
 //! The order in which things reach the disk: each step is synced before the one that rests on it.
 
-use hestiastore::directory::{CrashPolicy, MemoryDirectory};
+use hestiastore::directory::{CrashPolicy, SimulatedDirectory};
 
 use crate::observed::{Observed, Operation};
 use crate::support::{all, quiet, settled, wait_until, watched};
 
 #[test]
 fn d1_log_run_name_and_edit_are_synced_in_this_order() {
-    let directory = Observed::new(&MemoryDirectory::new());
+    let directory = Observed::new(&SimulatedDirectory::new());
     let index = settled(&directory);
     index.put(1, b"one").unwrap();
     assert_eq!(directory.take_kinds(), ["write log"]);
@@ -29,7 +29,7 @@ fn d1_log_run_name_and_edit_are_synced_in_this_order() {
 
 #[test]
 fn d1_the_runs_of_a_recovery_follow_the_same_order() {
-    let memory = MemoryDirectory::new();
+    let memory = SimulatedDirectory::new();
     let index = quiet(&memory).create().unwrap();
     index.put(1, b"one").unwrap();
     let directory = Observed::new(&memory.kill());
@@ -48,7 +48,7 @@ fn d1_the_runs_of_a_recovery_follow_the_same_order() {
 
 #[test]
 fn d1_a_replay_that_outgrows_memory_follows_the_same_order() {
-    let memory = MemoryDirectory::new();
+    let memory = SimulatedDirectory::new();
     let index = quiet(&memory).create().unwrap();
     for n in 0..2_000u64 {
         index.put(n, vec![1; 100]).unwrap();
@@ -85,7 +85,7 @@ fn birth_of(done: &[Operation], name: &str) -> Vec<String> {
 
 #[test]
 fn l6_a_new_log_is_whole_named_and_listed_before_its_first_record() {
-    let directory = Observed::new(&MemoryDirectory::new());
+    let directory = Observed::new(&SimulatedDirectory::new());
     let index = watched(&directory).create().unwrap();
     directory.take();
     index.put(1, b"one").unwrap();
@@ -98,7 +98,7 @@ fn l6_a_new_log_is_whole_named_and_listed_before_its_first_record() {
 
 #[test]
 fn l6_a_recycled_log_has_its_new_identity_before_its_new_name() {
-    let directory = Observed::new(&MemoryDirectory::new());
+    let directory = Observed::new(&SimulatedDirectory::new());
     let index = watched(&directory).create().unwrap();
     for n in 0..3_000u64 {
         index.put(n, vec![7; 100]).unwrap();
@@ -131,7 +131,7 @@ fn l6_a_recycled_log_has_its_new_identity_before_its_new_name() {
 /// once, and no content but what was synced.
 #[test]
 fn l5_a_log_goes_only_after_the_edit_that_gives_it_up() {
-    let memory = MemoryDirectory::new();
+    let memory = SimulatedDirectory::new();
     let image_of = memory.clone();
     let gone = |operation: &Operation| operation.is("rename log") || operation.is("remove log");
     let directory = Observed::with_hooks(
@@ -158,7 +158,7 @@ fn l5_a_log_goes_only_after_the_edit_that_gives_it_up() {
 
 #[test]
 fn l6_the_next_log_is_made_ready_before_anybody_needs_it() {
-    let directory = Observed::new(&MemoryDirectory::new());
+    let directory = Observed::new(&SimulatedDirectory::new());
     let index = watched(&directory).create().unwrap();
     index.put(1, b"one").unwrap();
     // In the background: no further write asks for it.
@@ -167,7 +167,7 @@ fn l6_the_next_log_is_made_ready_before_anybody_needs_it() {
 
 #[test]
 fn d6_the_first_change_is_an_open_edit_in_a_new_manifest() {
-    let memory = MemoryDirectory::new();
+    let memory = SimulatedDirectory::new();
     quiet(&memory).create().unwrap().close().unwrap();
     let directory = Observed::new(&memory);
     let index = watched(&directory).open().unwrap();
@@ -182,7 +182,7 @@ fn d6_the_first_change_is_an_open_edit_in_a_new_manifest() {
 
 #[test]
 fn c7_nothing_changes_after_the_lock_is_given_up() {
-    let directory = Observed::new(&MemoryDirectory::new());
+    let directory = Observed::new(&SimulatedDirectory::new());
     let index = watched(&directory).maintenance(|m| m.automatic(true).threads(3)).create().unwrap();
     for n in 0..1_000u64 {
         index.put(n % 300, vec![n as u8; 100]).unwrap();

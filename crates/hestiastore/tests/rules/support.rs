@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hestiastore::directory::{Directory, MemoryDirectory};
+use hestiastore::directory::{Directory, SimulatedDirectory};
 use hestiastore::{IndexBuilder, SegmentIndex};
 
 use crate::observed::Observed;
@@ -12,7 +12,7 @@ use crate::observed::Observed;
 pub type Index = SegmentIndex<u64, Vec<u8>>;
 
 /// Small files, no merge by itself, no sync by itself.
-pub fn quiet(directory: &MemoryDirectory) -> IndexBuilder<u64, Vec<u8>> {
+pub fn quiet(directory: &SimulatedDirectory) -> IndexBuilder<u64, Vec<u8>> {
     quiet_in(Arc::new(directory.clone()))
 }
 
@@ -49,7 +49,7 @@ fn quiet_in(directory: Arc<dyn Directory>) -> IndexBuilder<u64, Vec<u8>> {
 }
 
 /// Small segments that are split.
-pub fn splitting(directory: &MemoryDirectory) -> IndexBuilder<u64, Vec<u8>> {
+pub fn splitting(directory: &SimulatedDirectory) -> IndexBuilder<u64, Vec<u8>> {
     quiet(directory).write_buffer(|w| w.budget_bytes(8 << 20)).maintenance(|m| m.automatic(true))
 }
 
@@ -62,12 +62,12 @@ pub fn all(index: &Index) -> Vec<(u64, Vec<u8>)> {
 }
 
 /// Every file with its content.
-pub fn bytes_of(directory: &MemoryDirectory) -> BTreeMap<String, Vec<u8>> {
+pub fn bytes_of(directory: &SimulatedDirectory) -> BTreeMap<String, Vec<u8>> {
     let names = directory.list().unwrap();
     names.into_iter().map(|name| (name.clone(), directory.read_all(&name).unwrap())).collect()
 }
 
-pub fn count_of(directory: &MemoryDirectory, prefix: &str) -> usize {
+pub fn count_of(directory: &SimulatedDirectory, prefix: &str) -> usize {
     directory.list().unwrap().iter().filter(|name| name.starts_with(prefix)).count()
 }
 

@@ -1,5 +1,5 @@
 use crate::SegmentIndex;
-use crate::directory::{CrashPolicy, Directory, MemoryDirectory};
+use crate::directory::{CrashPolicy, Directory, SimulatedDirectory};
 use crate::segment::Segment;
 
 use super::*;
@@ -7,7 +7,7 @@ use super::*;
 type Index = SegmentIndex<u64, Vec<u8>>;
 
 /// Without merges and splits of its own.
-fn index_in(directory: &MemoryDirectory) -> Index {
+fn index_in(directory: &SimulatedDirectory) -> Index {
     Index::builder_in(Arc::new(directory.clone()))
         .chunk(|c| c.max_keys(16).max_bytes(1 << 10).filters(["magic-number", "crc32"].into()))
         .maintenance(|m| m.automatic(false))
@@ -23,7 +23,7 @@ fn only_segment(core: &Core) -> Arc<Segment> {
 #[test]
 fn d2_frozen_buffers_are_flushed_oldest_first() {
     for allowed in 0.. {
-        let directory = MemoryDirectory::new();
+        let directory = SimulatedDirectory::new();
         let index = index_in(&directory);
         index.put(1, b"older").unwrap();
         index.core.freeze(&only_segment(&index.core));
@@ -42,7 +42,7 @@ fn d2_frozen_buffers_are_flushed_oldest_first() {
 
 #[test]
 fn d3_every_part_of_a_split_gets_a_key() {
-    let index = index_in(&MemoryDirectory::new());
+    let index = index_in(&SimulatedDirectory::new());
     for n in 0..200u64 {
         index.put(n, vec![1; 100]).unwrap();
     }
@@ -58,7 +58,7 @@ fn d3_every_part_of_a_split_gets_a_key() {
 
 #[test]
 fn f6_a_merge_covers_the_seqs_that_it_zeroes() {
-    let index = index_in(&MemoryDirectory::new());
+    let index = index_in(&SimulatedDirectory::new());
     for round in 0..3u8 {
         for n in 0..10u64 {
             index.put(n, [round]).unwrap();
@@ -76,13 +76,13 @@ fn f6_a_merge_covers_the_seqs_that_it_zeroes() {
 
 #[test]
 fn d7_a_deletion_that_a_power_cut_takes_back_is_done_again() {
-    let directory = MemoryDirectory::new();
+    let directory = SimulatedDirectory::new();
     let index = index_in(&directory);
     for byte in 0..2u8 {
         index.put(1, [byte]).unwrap();
         index.flush_and_wait().unwrap();
     }
-    let runs = |directory: &MemoryDirectory| -> Vec<String> {
+    let runs = |directory: &SimulatedDirectory| -> Vec<String> {
         directory.list().unwrap().into_iter().filter(|name| name.starts_with("run-")).collect()
     };
     let inputs = runs(&directory);
