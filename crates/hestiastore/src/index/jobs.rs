@@ -358,3 +358,6 @@ fn joins_main(version: &SegmentVersion, input: &FlushInput) -> bool {
     let Some((first, last)) = input.key_range() else { return false };
     !version.runs().any(|run| run.overlaps(first, last))
 }
+
+#[cfg(test)]
+mod tests;

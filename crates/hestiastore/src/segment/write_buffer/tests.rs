@@ -92,6 +92,16 @@ fn m3_the_charge_covers_the_memory() {
     assert!(buffer.charged_bytes() * 11 / 10 + (1 << 20) >= buffer.memory_bytes());
 }
 
+#[test]
+fn d3_the_last_child_gives_the_room_of_an_inherited_buffer_back() {
+    let buffer = WriteBuffer::new(0);
+    assert!(!buffer.is_shared());
+    buffer.share_between(3);
+    assert!(buffer.is_shared());
+    assert_eq!([buffer.end_use(), buffer.end_use(), buffer.end_use()], [false, false, true]);
+    assert!(WriteBuffer::new(0).end_use());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 2 } else { 64 }, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
