@@ -11,7 +11,8 @@ use hestiastore::directory::{Fault, FaultRule, OperationKind};
 
 use crate::faults::{Harm, Outcome, Tally, run};
 use crate::history::History;
-use crate::recovery::{Legal, look, recover};
+use crate::recoveries::Recoveries;
+use crate::recovery::{Legal, look};
 use crate::script::Script;
 use crate::sweep::on_all_cores;
 
@@ -39,8 +40,11 @@ pub fn sweep_all(scripts: &[Script]) -> Tally {
                     tally.cases.fetch_add(1, Ordering::Relaxed);
                     let rule = FaultRule::new(fault).on(&[kind]).from_nth(number as u64).times(1);
                     let outcome = run(script, Harm::Rule(rule));
-                    let judged =
-                        if kind == OperationKind::Write { written(&outcome) } else { read(&outcome, fault) };
+                    let judged = if kind == OperationKind::Write {
+                        written(&outcome)
+                    } else {
+                        read(&outcome, fault, &tally.recoveries)
+                    };
                     judged.map_err(|text| format!("{fault:?} at {kind:?} {number} ({operation}), {text}"))?;
                 }
             }
@@ -60,11 +64,15 @@ fn written((directory, history, _): &Outcome) -> Result<(), String> {
 }
 
 /// After a read that went wrong: nothing is lost, whatever the script was told.
-fn read((directory, history, outcome): &Outcome, fault: Fault) -> Result<(), String> {
+fn read(
+    (directory, history, outcome): &Outcome,
+    fault: Fault,
+    recoveries: &Recoveries,
+) -> Result<(), String> {
     if let (Fault::ShortRead, Err(error)) = (fault, outcome) {
         return Err(format!("the script failed: {error}"));
     }
-    promised(history).check(&recover(directory, history.mode)?)
+    promised(history).check(&recoveries.of(directory, history.mode)?.0)
 }
 
 fn promised(history: &History) -> Legal<'_> {

@@ -10,7 +10,8 @@ use hestiastore::directory::{
 };
 
 use crate::history::History;
-use crate::recovery::{Legal, recover};
+use crate::recoveries::Recoveries;
+use crate::recovery::Legal;
 use crate::script::Script;
 use crate::store::start;
 use crate::sweep::on_all_cores;
@@ -21,13 +22,14 @@ pub struct Tally {
     pub scripts: AtomicUsize,
     pub faults: AtomicUsize,
     pub cases: AtomicUsize,
+    pub recoveries: Recoveries,
 }
 
 impl std::fmt::Display for Tally {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let [scripts, faults, cases] =
-            [&self.scripts, &self.faults, &self.cases].map(|number| number.load(Ordering::Relaxed));
-        write!(f, "{scripts} scripts, {faults} faults, {cases} cases")
+        let numbers = [&self.scripts, &self.faults, &self.cases, &self.recoveries.different];
+        let [scripts, faults, cases, different] = numbers.map(|number| number.load(Ordering::Relaxed));
+        write!(f, "{scripts} scripts, {faults} faults, {cases} cases, {different} different images recovered")
     }
 }
 
@@ -97,7 +99,7 @@ fn after(script: &Script, harm: Harm, seed: u64, tally: &Tally) -> Result<(), St
             let place = |text: String| format!("{end}, {policy:?}: {text}");
             let image = image.crash(policy, seed);
             image.set_capacity_bytes(None);
-            let found = recover(&image, script.mode).map_err(place)?;
+            let (found, _) = tally.recoveries.of(&image, script.mode).map_err(place)?;
             legal.check(&found).map_err(place)?;
         }
     }

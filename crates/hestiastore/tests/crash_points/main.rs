@@ -18,6 +18,7 @@ mod generate;
 mod history;
 mod kept;
 mod recorded;
+mod recoveries;
 mod recovery;
 mod script;
 mod segments;

@@ -1,6 +1,5 @@
 //! Every script, crashed at every change, under every policy.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +10,8 @@ use hestiastore::directory::{CrashPolicy, Directory, SimulatedDirectory};
 
 use crate::history::History;
 use crate::recorded::{Point, Recorded};
-use crate::recovery::{Found, Legal, recover};
+use crate::recoveries::Recoveries;
+use crate::recovery::Legal;
 use crate::script::Script;
 use crate::store::{Opening, State, found, open, start};
 
@@ -39,11 +39,9 @@ impl fmt::Display for Tally {
     }
 }
 
-type Known = HashMap<(u64, Durability), Arc<Found>>;
-
-/// What the recoveries of images found, by what was in them.
+/// A sweep under way.
 pub struct Sweep {
-    known: [Mutex<Known>; 16],
+    recoveries: Recoveries,
     pub tally: Tally,
     second_crash_of_each: usize,
 }
@@ -86,7 +84,7 @@ pub fn sweep_all(scripts: &[Script], second_crash_of_each: usize) -> Tally {
 
 impl Sweep {
     pub fn new(second_crash_of_each: usize) -> Self {
-        Self { known: Default::default(), tally: Tally::default(), second_crash_of_each }
+        Self { recoveries: Recoveries::default(), tally: Tally::default(), second_crash_of_each }
     }
 
     pub fn script(&self, script: &Script) -> Result<(), String> {
@@ -111,7 +109,9 @@ impl Sweep {
         for policy in CrashPolicy::ALL {
             let image = point.image.crash(policy, seed as u64);
             let place = |text: String| format!("{policy:?}: {text}");
-            let (found, new) = self.recover(&image, history.mode).map_err(place)?;
+            self.tally.cases.fetch_add(1, Ordering::Relaxed);
+            let (found, new) = self.recoveries.of(&image, history.mode).map_err(place)?;
+            self.tally.recoveries.fetch_add(usize::from(new), Ordering::Relaxed);
             legal.check(&found).map_err(place)?;
             let chosen =
                 self.tally.recoveries.load(Ordering::Relaxed).is_multiple_of(self.second_crash_of_each);
@@ -125,20 +125,6 @@ impl Sweep {
                 .map_err(|text| format!("killed: {text}"))?;
         }
         Ok(())
-    }
-
-    /// What stands in an image, and whether nobody has looked before.
-    fn recover(&self, image: &SimulatedDirectory, mode: Durability) -> Result<(Arc<Found>, bool), String> {
-        self.tally.cases.fetch_add(1, Ordering::Relaxed);
-        let key = (image.fingerprint(), mode);
-        let known = &self.known[(key.0 % 16) as usize];
-        if let Some(found) = known.lock().unwrap().get(&key) {
-            return Ok((Arc::clone(found), false));
-        }
-        self.tally.recoveries.fetch_add(1, Ordering::Relaxed);
-        let found = Arc::new(recover(image, mode)?);
-        known.lock().unwrap().insert(key, Arc::clone(&found));
-        Ok((found, true))
     }
 
     /// Recovers `image`, in which one of `states` stands, and writes once; crashes at every change
