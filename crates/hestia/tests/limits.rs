@@ -1,5 +1,7 @@
 //! The command under the limits of a shell: file size and open files.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+
 mod common;
 
 use std::os::unix::process::ExitStatusExt;

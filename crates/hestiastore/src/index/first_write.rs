@@ -9,13 +9,12 @@ use std::thread::JoinHandle;
 use super::core::Core;
 use super::counters::add;
 use super::log_upkeep::run_log_thread;
-use super::open::{is_run_name, list, named_runs};
+use super::open::{is_run_name, list, named_runs, open_unnamed_run, run_uid};
 use super::refusal::Need;
 use super::scheduler::run_maintenance_thread;
 use crate::directory::OpenMode;
 use crate::error::{Error, Result};
 use crate::manifest::{Change, Edit, MANIFEST_NAME, ManifestFile};
-use crate::run::{ChunkCache, Run};
 use crate::wal::{log_file_name, parse_log_file_name};
 
 /// What recovery found and left to the first write.
@@ -170,11 +169,8 @@ impl Core {
         state: &crate::manifest::ManifestState,
         replayed_seqs: Option<(u64, u64)>,
     ) -> bool {
-        let uid = name.strip_prefix("run-").and_then(|rest| rest.strip_suffix(".sst"));
-        let Some(uid) = uid.and_then(|digits| u64::from_str_radix(digits, 16).ok()) else { return false };
-        let Ok(run) = Run::open(&self.directory, uid, self.index_uuid, ChunkCache::new(0)) else {
-            return false;
-        };
+        let run = run_uid(name).and_then(|uid| open_unnamed_run(&self.directory, uid, self.index_uuid));
+        let Some(run) = run else { return false };
         let properties = run.properties();
         let inputs = &properties.identity.inputs;
         if !inputs.is_empty() {

@@ -29,16 +29,16 @@ use crate::directory::{Directory, DirectoryLock, LockMode};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::manifest::{
-    MANIFEST_NAME, ManifestFile, ManifestState, RunReference, SegmentState, confirm_torn_tail, not_an_index,
-    read_manifest,
+    MANIFEST_NAME, ManifestFile, ManifestState, ReadManifest, RunReference, SegmentState, confirm_torn_tail,
+    not_an_index, read_manifest,
 };
 use crate::registry::SegmentRegistry;
 use crate::route::RouteMap;
-use crate::run::{BloomSettings, ChunkCache, FilterPipeline, RunSettings, run_file_name};
+use crate::run::{ChunkCache, Run, RunSettings, run_file_name};
 use crate::segment::write_buffer::WriteBuffer;
 use crate::segment::{Graveyard, Layer, MAIN_RANK, RunHandle, RunRef, Segment, SegmentVersion};
 use crate::types::names_match;
-use crate::wal::{RecoveryPolicy, parse_log_file_name, read_begin};
+use crate::wal::{RecoveryPolicy, log_file_name, parse_log_file_name, read_begin};
 
 /// Whether there must be an index already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,8 +84,8 @@ pub(crate) fn open(request: OpenRequest) -> Result<Arc<Core>> {
     let names = list(&*request.directory)?;
     confirm_torn_tail(
         &read,
-        highest_edit_named(&*request.directory, &names),
-        &missing_runs(&read.state, &names),
+        highest_edit_named(&request.directory, &read.state, &names),
+        &missing_files(&read, &names),
     )?;
     let policy = request.recovery;
     let core = build(request, config, read.state, lock)?;
@@ -130,6 +130,12 @@ fn refuse_existing(request: &OpenRequest, names: &[String]) -> Result<()> {
 
 pub(super) fn is_run_name(name: &str) -> bool {
     name.starts_with("run-") && name.ends_with(".sst")
+}
+
+/// The uid that a run's name says.
+pub(super) fn run_uid(name: &str) -> Option<u64> {
+    let digits = name.strip_prefix("run-")?.strip_suffix(".sst")?;
+    u64::from_str_radix(digits, 16).ok()
 }
 
 /// Writes the manifest of an empty index: one segment that owns every key.
@@ -177,15 +183,34 @@ fn check_types(state: &ManifestState, request: &OpenRequest) -> Result<()> {
     check("value", &state.value_type, &request.value_type)
 }
 
-/// The greatest manifest edit that any log's BEGIN names, of the logs that can be read at all.
-fn highest_edit_named(directory: &dyn Directory, names: &[String]) -> Option<u64> {
+/// The greatest manifest edit that any log's BEGIN names, or any run that the state does not know, of those
+/// that can be read at all.
+fn highest_edit_named(
+    directory: &Arc<dyn Directory>,
+    state: &ManifestState,
+    names: &[String],
+) -> Option<u64> {
     let logs = names.iter().filter_map(|name| parse_log_file_name(name));
-    let begins = logs.filter_map(|number| read_begin(directory, number).ok().flatten());
-    begins.map(|begin| begin.edit_number).max()
+    let begins = logs.filter_map(|number| read_begin(&**directory, number).ok().flatten());
+    let known = named_runs(state);
+    let unknown = names.iter().filter(|name| !known.contains(*name)).filter_map(|name| run_uid(name));
+    let runs = unknown.filter_map(|uid| open_unnamed_run(directory, uid, state.index_uuid));
+    let edits_of_runs = runs.map(|run| run.properties().identity.edit_number);
+    begins.map(|begin| begin.edit_number).chain(edits_of_runs).max()
 }
 
-fn missing_runs(state: &ManifestState, names: &[String]) -> Vec<String> {
-    let mut missing = named_runs(state);
+/// A run that no edit names, if it is a whole one of this index.
+pub(super) fn open_unnamed_run(directory: &Arc<dyn Directory>, uid: u64, index_uuid: u128) -> Option<Run> {
+    Run::open(directory, uid, index_uuid, ChunkCache::new(0)).ok()
+}
+
+/// The files of the state that are not there: runs, and logs too where the manifest's last edit may be lost,
+/// which may be the one that gave them up. Otherwise replay speaks of missing logs.
+fn missing_files(read: &ReadManifest, names: &[String]) -> Vec<String> {
+    let mut missing = named_runs(&read.state);
+    if read.ends_torn() {
+        missing.extend(read.state.logs.iter().map(|log| log_file_name(log.number)));
+    }
     for name in names {
         missing.remove(name);
     }
@@ -215,7 +240,7 @@ fn build(
         config.cache.segments.map(|limit| limit as usize),
     );
     Ok(Arc::new(Core {
-        run_settings: run_settings(&config, state.hash_seed)?,
+        run_settings: RunSettings::of(&config, state.hash_seed)?,
         key_type: state.key_type.clone(),
         value_type: state.value_type.clone(),
         index_uuid: state.index_uuid,
@@ -250,24 +275,6 @@ fn build(
         environment: request.environment,
         config,
     }))
-}
-
-fn run_settings(config: &Config, hash_seed: u64) -> Result<RunSettings> {
-    let names: Vec<&str> = config.chunk.filters.iter().collect();
-    let bloom = match (config.bloom.enabled, config.bloom.size_bytes) {
-        (false, _) => BloomSettings::Off,
-        (true, None) => BloomSettings::Rate(config.bloom.false_positive_rate),
-        (true, Some(bytes)) => BloomSettings::Fixed { bytes, hashes: config.bloom.hashes.unwrap_or(7) },
-    };
-    Ok(RunSettings {
-        block_bytes: config.io.block_bytes as u32,
-        buffer_bytes: config.io.buffer_bytes.max(config.io.block_bytes) as u32,
-        chunk_max_keys: config.chunk.max_keys,
-        chunk_max_bytes: config.chunk.max_bytes as u32,
-        pipeline: FilterPipeline::from_names(&names)?,
-        bloom,
-        hash_seed,
-    })
 }
 
 fn segments(state: &ManifestState, graveyard: &Arc<Graveyard>) -> Vec<Arc<Segment>> {

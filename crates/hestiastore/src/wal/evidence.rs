@@ -114,6 +114,9 @@ fn damage(walk: &Walk<'_>, halt: &Halt<'_>, evidence: &Evidence) -> Option<Strin
             "expected seq {lost_seq} and all through {}, which had been synced as {} says, found none{why}",
             evidence.synced_seq, evidence.witness
         ));
+        // It may be these that are damaged, and not the log that replay ended in.
+        let blank = not_entered(walk).filter(|log| log.first().is_none());
+        problems.extend(blank.map(|log| format!("{} is unused, or its beginning is lost", log.file)));
     }
     for log in walk.logs {
         if let Some((offset, detail)) = log.damage() {

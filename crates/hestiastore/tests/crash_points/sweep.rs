@@ -39,9 +39,11 @@ impl fmt::Display for Tally {
     }
 }
 
+type Known = HashMap<(u64, Durability), Arc<Found>>;
+
 /// What the recoveries of images found, by what was in them.
 pub struct Sweep {
-    known: [Mutex<HashMap<(u64, Durability), Arc<Found>>>; 16],
+    known: [Mutex<Known>; 16],
     pub tally: Tally,
     second_crash_of_each: usize,
 }
@@ -56,6 +58,8 @@ pub fn on_all_cores(scripts: &[Script], one: impl Fn(&Script) -> Result<(), Stri
                 while let Some(script) = scripts.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let outcome = catch_unwind(AssertUnwindSafe(|| one(script)));
                     if let Err(text) = outcome.unwrap_or_else(|_| Err("a panic".to_owned())) {
+                        // A long run need not be waited for.
+                        println!("HESTIA_CRASH_SCRIPT='{script}': {text}");
                         failures.lock().unwrap().push(format!("HESTIA_CRASH_SCRIPT='{script}': {text}"));
                     }
                 }
@@ -70,7 +74,13 @@ pub fn on_all_cores(scripts: &[Script], one: impl Fn(&Script) -> Result<(), Stri
 
 pub fn sweep_all(scripts: &[Script], second_crash_of_each: usize) -> Tally {
     let sweep = Sweep::new(second_crash_of_each);
-    on_all_cores(scripts, |script| sweep.script(script));
+    on_all_cores(scripts, |script| {
+        sweep.script(script).inspect(|()| {
+            if sweep.tally.scripts.load(Ordering::Relaxed).is_multiple_of(100) {
+                println!("so far: {}", sweep.tally);
+            }
+        })
+    });
     sweep.tally
 }
 
@@ -103,12 +113,13 @@ impl Sweep {
             let place = |text: String| format!("{policy:?}: {text}");
             let (found, new) = self.recover(&image, history.mode).map_err(place)?;
             legal.check(&found).map_err(place)?;
-            let chosen = self.tally.recoveries.load(Ordering::Relaxed) % self.second_crash_of_each == 0;
+            let chosen =
+                self.tally.recoveries.load(Ordering::Relaxed).is_multiple_of(self.second_crash_of_each);
             if again && new && chosen {
-                self.crash_again(&image, &[found.state.clone()], history.mode).map_err(place)?;
+                self.crash_again(&image, std::slice::from_ref(&found.state), history.mode).map_err(place)?;
             }
         }
-        if again && seed % self.second_crash_of_each == 0 {
+        if again && seed.is_multiple_of(self.second_crash_of_each) {
             // The process dies, and the power goes only in the recovery: what is pending still is.
             self.crash_again(&point.image.kill(), states, history.mode)
                 .map_err(|text| format!("killed: {text}"))?;
@@ -145,7 +156,7 @@ impl Sweep {
         let place = |error: String| format!("recovering it: {error}");
         let opening = Opening { mode, automatic: false, seed: image.fingerprint() };
         let index = open(Arc::new(recorded.clone()), opening).map_err(|error| place(error.to_string()))?;
-        history.states.push(found(&index).map_err(place)?);
+        history.states.push(found(&index).map_err(|error| place(error.to_string()))?);
         history.write(&index, [2_000_000], true).map_err(|error| place(error.to_string()))?;
         index.flush_and_wait().map_err(|error| place(error.to_string()))?;
         history.all_durable();
