@@ -269,13 +269,6 @@ fn the_store_has_every_kind_of_file() {
         let has_logs = store.names("log-").len() >= 2 && store.witnesses.len() >= 3;
         assert_eq!(has_logs, end != End::Flushed, "{:?}", store.witnesses);
         assert!(store.proven_seq > 0);
-        let mut manifest = Vec::new();
-        inspect::dump_manifest(&store.directory, "MANIFEST", &mut manifest).unwrap();
-        let manifest = String::from_utf8(manifest).unwrap();
-        println!(
-            "{report}{:?}\n{manifest}",
-            store.files.iter().map(|(n, b)| (n, b.len())).collect::<Vec<_>>()
-        );
         let found: State = index.iter().unwrap().map(|entry| entry.unwrap()).collect();
         assert!(found == *store.last());
         let bytes: usize = store.files.values().map(Vec::len).sum();
