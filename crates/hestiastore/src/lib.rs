@@ -7,6 +7,7 @@ pub mod directory;
 pub mod environment;
 pub mod inspect;
 pub mod metrics;
+pub mod repair;
 pub mod types;
 
 mod block;

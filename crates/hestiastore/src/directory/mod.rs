@@ -18,6 +18,7 @@ mod lock_tests;
 mod memory;
 mod memory_lock;
 mod name;
+mod quarantine;
 mod read_fully;
 #[cfg(any(test, feature = "simulation"))]
 mod simulated;
@@ -30,6 +31,7 @@ use std::sync::Arc;
 
 pub use self::fs::FsDirectory;
 pub use self::memory::MemoryDirectory;
+pub(crate) use self::quarantine::{free_place, move_to_quarantine};
 #[cfg(any(test, feature = "simulation"))]
 pub use self::simulated::{CrashPolicy, Fault, FaultRule, Operation, OperationKind, SimulatedDirectory};
 

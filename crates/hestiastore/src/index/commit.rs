@@ -209,7 +209,7 @@ impl Core {
     }
 
     /// After the section: nothing may fail but I/O, and that ends the index (PROTOCOL C4).
-    fn carry_out(&self, commit: &mut Commit, placed: &Placed) -> Result<()> {
+    pub(super) fn carry_out(&self, commit: &mut Commit, placed: &Placed) -> Result<()> {
         let unfinished = Unfinished(self);
         if let Some(place) = &placed.log {
             let delta = place.log.seq_delta(placed.first_seq);
@@ -254,3 +254,6 @@ impl Drop for Unfinished<'_> {
         self.0.fail(&Error::Failed { cause: "a writer panicked".into() });
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use super::core::Core;
 use super::counters::add;
+use super::keeper::Keeper;
 use super::outputs::{PlanParts, add_run, put_segment, remove_run};
 use super::refusal::Need;
 use crate::error::{Error, Result};
@@ -307,13 +308,20 @@ impl Core {
     }
 
     /// Makes names durable; what was unlinked before is gone for good.
+    ///
+    /// One at a time, under the lock that edits take too: the system tells of a failed sync once, so a
+    /// second one beside it would succeed and not know that the names before it are lost.
     pub(crate) fn sync_directory(&self) -> Result<()> {
-        let unlinked = std::mem::take(&mut self.manifest.lock().unlinked);
+        let mut keeper = self.manifest.lock();
+        if self.health.has_failed() {
+            return Err(self.health.refusal());
+        }
         self.directory.sync().map_err(|source| {
             let error = Error::io("sync", self.directory.location(), source);
             self.fail(&error)
         })?;
-        self.manifest.lock().deleted.extend(unlinked);
+        let Keeper { unlinked, deleted, .. } = &mut *keeper;
+        deleted.append(unlinked);
         Ok(())
     }
 }
@@ -350,3 +358,6 @@ fn joins_main(version: &SegmentVersion, input: &FlushInput) -> bool {
     let Some((first, last)) = input.key_range() else { return false };
     !version.runs().any(|run| run.overlaps(first, last))
 }
+
+#[cfg(test)]
+mod tests;

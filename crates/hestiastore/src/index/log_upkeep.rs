@@ -244,6 +244,8 @@ impl Core {
             outcome => outcome,
         };
         let prepared = prepared.map_err(|error| self.judge(error))?;
+        // If it fails the index has: the names of a flush beside this one may be lost with it.
+        self.sync_directory()?;
         let listing = Change::AddLog { number: plan.number, uid: plan.uid };
         let committed = self.commit_edit(vec![listing]).map_err(|error| {
             // After a failed edit it is not known whether it lists the file: then the file stays.
@@ -280,18 +282,15 @@ impl Core {
             return Ok(());
         }
         let _only_one = self.logs.trimming.lock();
-        // A log whose first commit is not on disk may lack its BEGIN, and must not become the floor.
+        // In this order: what is synced, then the route map, then the buffers. All that is synced was visible
+        // then; and a log whose first commit is not on disk may lack its BEGIN, and must not become the floor.
         let synced = self.logs.synced_seq();
-        // In this order: visible, then the route map, then the buffers.
-        let visible = self.publisher.visible();
         let route = self.route.load_full();
         let least = route.segments().iter().map(|segment| segment.version().least_unflushed_seq()).min();
-        let floor_seq = least.unwrap_or(u64::MAX).min(visible + 1);
+        let floor_seq = least.unwrap_or(u64::MAX).min(synced);
         let live = self.logs.live.lock();
-        let obsolete = live
-            .iter()
-            .take_while(|log| log.sealed_at().is_some_and(|last| last < floor_seq && last < synced))
-            .count();
+        let obsolete =
+            live.iter().take_while(|log| log.sealed_at().is_some_and(|last| last < floor_seq)).count();
         let Some(floor) = live.get(obsolete).filter(|_| obsolete > 0).map(|log| log.number) else {
             return Ok(());
         };
@@ -387,5 +386,64 @@ impl Core {
         };
         self.publisher.wait_complete(tickets).map_err(|_| self.health.refusal())?;
         Ok(end.map(|tail| (tail.log, tail.offset)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::SegmentIndex;
+    use crate::index::commit::Commit;
+    use crate::index::commit::tests::place;
+
+    /// One synced write, in a log of 16 KiB; the next one is ready.
+    fn index() -> SegmentIndex<u64, Vec<u8>> {
+        let index = SegmentIndex::in_memory()
+            .maintenance(|m| m.automatic(false))
+            .log(|l| l.first_file_bytes(16 << 10).max_file_bytes(16 << 10))
+            .create()
+            .unwrap();
+        index.put(0, b"first").unwrap();
+        index.core.prepare_next_log(0).unwrap();
+        index.sync().unwrap();
+        index
+    }
+
+    #[test]
+    fn l5_the_floor_stays_below_what_only_a_buffer_holds() {
+        let index = index();
+        for n in 1..20 {
+            index.put(n, vec![1; 1_000]).unwrap();
+        }
+        index.sync().unwrap();
+        let oldest = index.core.logs.live.lock()[0].number;
+        assert!(index.core.logs.live.lock()[0].sealed_at().is_some());
+        index.core.trim_logs().unwrap();
+        assert_eq!(index.core.logs.live.lock()[0].number, oldest);
+        index.flush_and_wait().unwrap();
+        assert!(index.core.logs.live.lock()[0].number > oldest);
+    }
+
+    #[test]
+    fn l5_the_floor_does_not_pass_a_writer_under_way() {
+        let index = index();
+        let core = &index.core;
+        index.flush_and_wait().unwrap();
+        let oldest = core.logs.live.lock()[0].number;
+        let begin = |value: &[u8]| {
+            let mut commit = Commit::default();
+            commit.put(b"slow", value).unwrap();
+            let placed = place(core, &mut commit);
+            (commit, placed)
+        };
+        let slow = begin(b"still on its way into the log");
+        let next = begin(&[1; 16_180]);
+        let is_left = core.logs.live.lock()[0].sealed_at().is_some();
+        core.trim_logs().unwrap();
+        let floor = core.logs.live.lock()[0].number;
+        for (mut commit, placed) in [slow, next] {
+            core.carry_out(&mut commit, &placed).unwrap();
+        }
+        assert_eq!((is_left, floor), (true, oldest));
+        assert_eq!(index.check().unwrap().problems.len(), 0);
     }
 }

@@ -34,7 +34,7 @@ use crate::manifest::{
 };
 use crate::registry::SegmentRegistry;
 use crate::route::RouteMap;
-use crate::run::{BloomSettings, ChunkCache, FilterPipeline, Run, RunSettings, run_file_name};
+use crate::run::{ChunkCache, Run, RunSettings, run_file_name};
 use crate::segment::write_buffer::WriteBuffer;
 use crate::segment::{Graveyard, Layer, MAIN_RANK, RunHandle, RunRef, Segment, SegmentVersion};
 use crate::types::names_match;
@@ -240,7 +240,7 @@ fn build(
         config.cache.segments.map(|limit| limit as usize),
     );
     Ok(Arc::new(Core {
-        run_settings: run_settings(&config, state.hash_seed)?,
+        run_settings: RunSettings::of(&config, state.hash_seed)?,
         key_type: state.key_type.clone(),
         value_type: state.value_type.clone(),
         index_uuid: state.index_uuid,
@@ -275,24 +275,6 @@ fn build(
         environment: request.environment,
         config,
     }))
-}
-
-fn run_settings(config: &Config, hash_seed: u64) -> Result<RunSettings> {
-    let names: Vec<&str> = config.chunk.filters.iter().collect();
-    let bloom = match (config.bloom.enabled, config.bloom.size_bytes) {
-        (false, _) => BloomSettings::Off,
-        (true, None) => BloomSettings::Rate(config.bloom.false_positive_rate),
-        (true, Some(bytes)) => BloomSettings::Fixed { bytes, hashes: config.bloom.hashes.unwrap_or(7) },
-    };
-    Ok(RunSettings {
-        block_bytes: config.io.block_bytes as u32,
-        buffer_bytes: config.io.buffer_bytes.max(config.io.block_bytes) as u32,
-        chunk_max_keys: config.chunk.max_keys,
-        chunk_max_bytes: config.chunk.max_bytes as u32,
-        pipeline: FilterPipeline::from_names(&names)?,
-        bloom,
-        hash_seed,
-    })
 }
 
 fn segments(state: &ManifestState, graveyard: &Arc<Graveyard>) -> Vec<Arc<Segment>> {

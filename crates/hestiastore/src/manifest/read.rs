@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 
 use super::frame::unknown_features;
 use super::state::ManifestState;
-use super::walk::{DamagedCopy, Place, Step, Tail, Walk};
+use super::walk::{Base, DamagedCopy, Place, Step, Tail, Walk};
 use super::{KNOWN_INCOMPATIBLE_FEATURES, MANIFEST_NAME, MANIFEST_TEMPORARY_NAME};
 
 /// How many of a foreign directory's files a message names.
@@ -49,8 +49,62 @@ pub(crate) fn read_manifest(directory: &dyn Directory) -> Result<ReadManifest> {
     }
 }
 
-fn read(walk: &Walk) -> Result<ReadManifest> {
-    let base = walk.base()?;
+/// What a damaged manifest proves: the state up to the damage, and what is wrong there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ProvenManifest {
+    pub(crate) state: ManifestState,
+    /// Offset and nature of the damage; `None` if there is none.
+    pub(crate) damage: Option<(u64, String)>,
+    /// Bytes are damaged that count, but every edit could be read.
+    pub(crate) all_edits_read: bool,
+}
+
+/// Reads as far as the chain of edits proves, for repair.
+///
+/// # Errors
+/// `Corruption` if not even a base state can be read; otherwise as [`read_manifest`].
+pub(crate) fn read_proven(directory: &dyn Directory) -> Result<ProvenManifest> {
+    let intact = match read_manifest(directory) {
+        Ok(read) => read,
+        Err(Error::Corruption { .. }) => return read_up_to_damage(directory),
+        Err(other) => return Err(other),
+    };
+    let damage = intact.damaged_copy.map(|copy| (copy.offset, copy.detail));
+    Ok(ProvenManifest { state: intact.state, damage, all_edits_read: true })
+}
+
+fn read_up_to_damage(directory: &dyn Directory) -> Result<ProvenManifest> {
+    let walk = Walk::load(directory, MANIFEST_NAME)?;
+    let base = walk.any_base()?;
+    let mut state = base_state(&walk, &base)?;
+    let mut at = walk.first_place(&base);
+    let damage = loop {
+        let step = walk.step(&at).and_then(|step| match step {
+            Step::End(_) => Ok(None),
+            Step::Edit { frame, next } => {
+                apply_edit(&walk, &mut state, &at, &walk.decode(at.offset, &frame)?)?;
+                Ok(Some(next))
+            }
+        });
+        match step {
+            Ok(Some(next)) => at = next,
+            Ok(None) => {
+                let detail = format!("the file has only {} bytes", walk.length());
+                break (walk.length(), detail);
+            }
+            Err(Error::Corruption { offset, detail, .. }) => break (offset, detail),
+            Err(other) => return Err(other),
+        }
+    };
+    Ok(ProvenManifest { state, damage: Some(damage), all_edits_read: false })
+}
+
+/// The uuid of the index that a manifest's header names, where it can be read.
+pub(crate) fn manifest_uuid(directory: &dyn Directory) -> Option<u128> {
+    Walk::load(directory, MANIFEST_NAME).ok().map(|walk| walk.header.index_uuid)
+}
+
+fn base_state(walk: &Walk, base: &Base<'_>) -> Result<ManifestState> {
     let edit = walk.decode(base.offset, &base.frame)?;
     let mut state = ManifestState::default();
     state.apply(&edit).map_err(|reason| walk.corruption(base.offset, format!("base state: {reason}")))?;
@@ -60,6 +114,12 @@ fn read(walk: &Walk) -> Result<ReadManifest> {
         return Err(walk.corruption(base.offset, detail));
     }
     check_features(walk, &state)?;
+    Ok(state)
+}
+
+fn read(walk: &Walk) -> Result<ReadManifest> {
+    let base = walk.base()?;
+    let mut state = base_state(walk, &base)?;
     let mut at = walk.first_place(&base);
     let mut edits = 0;
     let tail = loop {

@@ -12,6 +12,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod amount;
+mod disk;
 mod faults;
 mod generate;
 mod history;
@@ -37,4 +38,10 @@ fn crashes_at_every_operation() {
 fn faults_in_every_operation() {
     let tally = faults::sweep_all(&generate::scripts_for_faults(&Amount::from_environment()));
     println!("faults: {tally}");
+}
+
+#[test]
+fn wrong_answers_in_every_read_and_write() {
+    let tally = disk::sweep_all(&generate::scripts_for_faults(&Amount::from_environment()));
+    println!("wrong answers: {tally}");
 }

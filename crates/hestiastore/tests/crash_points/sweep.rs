@@ -145,7 +145,7 @@ impl Sweep {
         let place = |error: String| format!("recovering it: {error}");
         let opening = Opening { mode, automatic: false, seed: image.fingerprint() };
         let index = open(Arc::new(recorded.clone()), opening).map_err(|error| place(error.to_string()))?;
-        history.states.push(found(&index).map_err(place)?);
+        history.states.push(found(&index).map_err(|error| place(error.to_string()))?);
         history.write(&index, [2_000_000], true).map_err(|error| place(error.to_string()))?;
         index.flush_and_wait().map_err(|error| place(error.to_string()))?;
         history.all_durable();

@@ -92,6 +92,11 @@ impl SimulatedDirectory {
         self.shared.gate.set_capacity(capacity_bytes);
     }
 
+    /// The sum of the lengths of all files that have a name or are open.
+    pub fn used_bytes(&self) -> u64 {
+        self.shared.gate.used_bytes()
+    }
+
     /// Lets a fault befall the operations that the rule names, from now on. Where several rules
     /// name one operation, the first decides. Copies of a directory have no rules.
     pub fn inject(&self, rule: FaultRule) {
