@@ -16,6 +16,7 @@ mod error;
 mod file_header;
 mod index;
 mod manifest;
+mod problems;
 mod registry;
 mod route;
 mod run;
@@ -24,6 +25,6 @@ mod wal;
 
 pub use error::{Error, Result};
 pub use index::{
-    CheckReport, Cursor, IndexBuilder, IndexState, Iter, MAX_KEY_BYTES, MAX_VALUE_BYTES, SegmentIndex,
-    Snapshot, ValueRef, WriteBatch,
+    CheckReport, Cursor, IndexBuilder, IndexState, Iter, MAX_KEY_BYTES, MAX_VALUE_BYTES, ScrubOptions,
+    ScrubProgress, SegmentIndex, Snapshot, ValueRef, WriteBatch,
 };

@@ -12,4 +12,5 @@ pub(crate) mod get;
 pub(crate) mod load;
 pub(crate) mod put;
 pub(crate) mod scan;
+pub(crate) mod scrub;
 pub(crate) mod stats;

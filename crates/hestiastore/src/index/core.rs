@@ -16,6 +16,7 @@ use super::log_upkeep::LogKeeper;
 use super::publish::Publisher;
 use super::refusal::RefusedWrites;
 use super::scheduler::Scheduler;
+use super::scrub::BackgroundScrub;
 use super::section::Section;
 use crate::config::{Config, Durability};
 use crate::directory::{Directory, DirectoryLock};
@@ -65,6 +66,7 @@ pub(crate) struct Core {
     pub(crate) graveyard: Arc<Graveyard>,
     pub(crate) delta_cache: Mutex<DeltaCache>,
     pub(crate) scheduler: Scheduler,
+    pub(crate) background_scrub: Mutex<BackgroundScrub>,
     pub(crate) counters: Counters,
 }
 

@@ -51,6 +51,8 @@ impl Core {
         for Flushed { segment, next, runs, .. } in &flushed {
             changes.push(put_segment(segment, next));
             changes.extend(runs.iter().map(|run| add_run(segment.id, run)));
+            // No run may be left of the last of it, and no log.
+            changes.push(Change::LastSeq(next.flushed_seq));
         }
         changes.extend(extra);
         self.commit_edit(changes)?;

@@ -178,7 +178,7 @@ fn check_types(state: &ManifestState, request: &OpenRequest) -> Result<()> {
 }
 
 /// The greatest manifest edit that any log's BEGIN names, of the logs that can be read at all.
-fn highest_edit_named(directory: &dyn Directory, names: &[String]) -> Option<u64> {
+pub(super) fn highest_edit_named(directory: &dyn Directory, names: &[String]) -> Option<u64> {
     let logs = names.iter().filter_map(|name| parse_log_file_name(name));
     let begins = logs.filter_map(|number| read_begin(directory, number).ok().flatten());
     begins.map(|begin| begin.edit_number).max()
@@ -240,7 +240,11 @@ fn build(
         closing: Mutex::new(()),
         graveyard,
         delta_cache: Mutex::new(DeltaCache::default()),
-        scheduler: Scheduler::new(config.maintenance.threads as usize),
+        scheduler: Scheduler::new(
+            config.maintenance.threads as usize,
+            Arc::clone(&request.environment.clock),
+        ),
+        background_scrub: Mutex::default(),
         counters: Counters::default(),
         directory: request.directory,
         environment: request.environment,
@@ -321,13 +325,11 @@ fn add_reference(version: &mut SegmentVersion, run: &RunReference, handle: &Arc<
 /// Replays the log into the buffers, and sets where seqs and the log go on.
 fn recover(core: &Arc<Core>) -> Result<()> {
     let state = core.manifest.lock().state.clone();
-    let runs = state.segments.values().flat_map(|segment| &segment.runs);
-    let greatest_in_runs = runs.map(|run| run.max_seq).max().unwrap_or(0);
-    let closed_seq = state.closed.map_or(0, |closed| closed.last_seq);
     let mut recovered = Recovered::default();
-    let mut next_seq = 1 + greatest_in_runs.max(state.last_seq).max(closed_seq);
+    let proven_seq = greatest_proven_seq(&state);
+    let mut next_seq = 1 + proven_seq.max(state.last_seq);
     if !state.logs.is_empty() {
-        let end = replay_logs(core, &state, greatest_in_runs.max(closed_seq), &mut recovered)?;
+        let end = replay_logs(core, &state, proven_seq, &mut recovered)?;
         next_seq = next_seq.max(end.next_seq);
         adopt_logs(core, &state, &end, &mut recovered)?;
     }
@@ -337,6 +339,13 @@ fn recover(core: &Arc<Core>) -> Result<()> {
     core.publisher.reset(next_seq - 1);
     core.first_write.lock().recovered = recovered;
     Ok(())
+}
+
+/// The greatest seq that runs, or a clean close, prove to have been synced (PROTOCOL D1, L8).
+pub(super) fn greatest_proven_seq(state: &ManifestState) -> u64 {
+    let runs = state.segments.values().flat_map(|segment| &segment.runs);
+    let in_runs = runs.map(|run| run.max_seq).max().unwrap_or(0);
+    in_runs.max(state.closed.map_or(0, |closed| closed.last_seq))
 }
 
 fn replay_logs(

@@ -26,18 +26,21 @@ mod file;
 mod frame;
 mod read;
 mod state;
+mod verify;
 mod walk;
 
 #[cfg(test)]
-pub(crate) use self::{read::ReadManifest, state::LogEnd, walk::Tail};
+pub(crate) use self::state::LogEnd;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use dump::dump_manifest;
 pub(crate) use edit::{Change, Edit};
 pub(crate) use file::ManifestFile;
-pub(crate) use read::{confirm_torn_tail, not_an_index, read_manifest};
+pub(crate) use read::{ReadManifest, confirm_torn_tail, not_an_index, read_manifest};
 pub(crate) use state::{Closed, LogState, ManifestState, RunReference, SegmentState};
+pub(crate) use verify::contradictions;
+pub(crate) use walk::Tail;
 
 /// The name of the manifest in its directory.
 pub(crate) const MANIFEST_NAME: &str = "MANIFEST";

@@ -45,4 +45,5 @@ pub(crate) use open::Run;
 pub(crate) use settings::{EntryKind, RunIdentity, RunSettings, key_hash, run_file_name};
 pub(crate) use statistics::FilterStatistics;
 pub(crate) use value::ValueGuard;
+pub(crate) use verify::RunCheck;
 pub(crate) use writer::{RunSummary, RunWriter};

@@ -40,5 +40,5 @@ pub(crate) use self::{
     reader::{LogReader, Record, Step, Stop, StopReason},
     record::{MAX_RECORD_BYTES, RECORD_ALIGNMENT_BYTES, RECORD_HEADER_BYTES, RecordBuilder, RecordKind},
     replay::{DamagePolicy, DamageReport, Expectations, ListedLog, ReplayEnd, replay},
-    survey::read_begin,
+    survey::{damaged_logs, read_begin},
 };
