@@ -7,6 +7,7 @@ pub mod directory;
 pub mod environment;
 pub mod inspect;
 pub mod metrics;
+pub mod repair;
 pub mod types;
 
 mod block;
@@ -16,6 +17,7 @@ mod error;
 mod file_header;
 mod index;
 mod manifest;
+mod obstacle;
 mod problems;
 mod registry;
 mod route;
@@ -25,6 +27,7 @@ mod wal;
 
 pub use error::{Error, Result};
 pub use index::{
-    CheckReport, Cursor, IndexBuilder, IndexState, Iter, MAX_KEY_BYTES, MAX_VALUE_BYTES, ScrubOptions,
-    ScrubProgress, SegmentIndex, Snapshot, ValueRef, WriteBatch,
+    CheckReport, Cursor, IndexBuilder, IndexState, Iter, LogLoss, MAX_KEY_BYTES, MAX_VALUE_BYTES,
+    RunBeyondCut, ScrubOptions, ScrubProgress, SegmentIndex, Snapshot, ValueRef, WriteBatch,
 };
+pub use wal::RecoveryPolicy;

@@ -22,13 +22,15 @@ pub(crate) struct Arguments {
     /// Directory of the index
     #[arg(value_name = "DIR")]
     directory: PathBuf,
+    #[command(flatten)]
+    recovery: opening::Recovery,
     /// As one JSON object
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
-    let report = or_finding(opening::for_reading(&arguments.directory), |index| index.check())?;
+    let report = or_finding(opening::for_reading(&arguments.directory, arguments.recovery), |index| index.check())?;
     tell(&report, arguments.json)
 }
 

@@ -7,7 +7,7 @@ use hestiastore::{Error, ScrubOptions};
 
 use super::check;
 use crate::failure::{Failure, Outcome};
-use crate::opening;
+use crate::opening::{self, Recovery};
 use crate::progress::Progress;
 
 const AFTER_HELP: &str = "\
@@ -32,6 +32,8 @@ pub(crate) struct Arguments {
     /// Bytes to read from disk in a second, at most: 50MiB, 0 for no limit
     #[arg(long, value_name = "BYTES", default_value = "0")]
     rate: String,
+    #[command(flatten)]
+    recovery: Recovery,
     /// As one JSON object
     #[arg(long)]
     json: bool,
@@ -40,7 +42,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
     let bytes_per_second = rate(&arguments.rate)?;
     let progress = Progress::new(Some(0));
-    let report = check::or_finding(opening::for_reading(&arguments.directory), |index| {
+    let report = check::or_finding(opening::for_reading(&arguments.directory, arguments.recovery), |index| {
         let options = ScrubOptions::default().bytes_per_second(bytes_per_second);
         index.scrub(options.on_progress(|so_far| progress.set(so_far.bytes, so_far.total_bytes)))
     })?;

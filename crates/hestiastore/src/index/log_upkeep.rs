@@ -11,7 +11,7 @@ use super::core::Core;
 use super::counters::add;
 use super::health::IndexState;
 use crate::config::Durability;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::manifest::Change;
 use crate::wal::{
     BEGIN_RECORD_BYTES, LOG_HEADER_BYTES, LogFile, LogPlan, SYNC_RECORD_BYTES, SyncGate, SyncMark,
@@ -121,12 +121,9 @@ pub(crate) fn run_log_thread(core: &Core) {
         if core.health.state() != IndexState::Ready {
             continue;
         }
-        if core.refused_writes.is_active() {
-            // There may be space again: a flush finds out.
-            core.scheduler.ask_for_room();
-        }
-        // A failure is recorded where it happens; here is nobody to tell.
-        let _ = core.log_round(errand.want_next);
+        core.retry_failed_jobs();
+        let outcome = core.log_round(errand.want_next);
+        core.note_background_failure("upkeep of the log", &outcome);
     }
 }
 
@@ -181,8 +178,8 @@ impl Core {
         Ok(through)
     }
 
-    /// Appends a SYNC mark. Where the log has no room the mark is left out, unless `turn` asks to go
-    /// on in the next log with it.
+    /// Appends a SYNC mark, in the next log if this one is full or `turn` asks for it. Without a next log
+    /// it is left out: the next sync brings another one.
     fn append_mark(&self, synced_seq: u64, turn: bool) -> Result<()> {
         let placed = loop {
             let mut section = self.section.lock();
@@ -194,15 +191,9 @@ impl Core {
                 std::thread::yield_now();
                 continue;
             }
-            let room =
-                section.tail.as_ref().is_some_and(|tail| tail.fits(SYNC_RECORD_BYTES, section.next_seq, 0));
-            if turn {
-                if let Some(tail) = &mut section.tail {
-                    // The rest stays empty: the mark must go to the next log.
-                    tail.close_rest();
-                }
-            } else if !room {
-                return Ok(());
+            if let Some(tail) = section.tail.as_mut().filter(|_| turn) {
+                // The rest stays empty: the mark must go to the next log.
+                tail.close_rest();
             }
             break section.place(0, Some(SYNC_RECORD_BYTES));
         };
@@ -211,6 +202,9 @@ impl Core {
         let mark = SyncMark { synced_seq, wall_micros: self.environment.clock.wall_micros() };
         let record = mark.record(place.log.uid, place.offset, place.log.seq_delta(placed.first_seq));
         place.write(placed.first_seq, &record)?;
+        if place.begin.is_some() {
+            self.logs.want_next();
+        }
         self.publisher.complete(placed.ticket, placed.last_seq);
         Ok(())
     }
@@ -242,11 +236,21 @@ impl Core {
             base_seq,
             capacity_bytes,
         };
-        let prepared = plan.prepare(&self.directory, recycled.as_deref());
-        let prepared =
-            prepared.map_err(|error| if is_full(&error) { self.refuse_writes(&error) } else { error })?;
+        let prepared = match plan.prepare(&self.directory, recycled.as_deref()) {
+            Err(error) if error.is_out_of_descriptors() && self.registry.unload_half() => {
+                plan.prepare(&self.directory, None)
+            }
+            outcome => outcome,
+        };
+        let prepared = prepared.map_err(|error| self.judge(error))?;
         let listing = Change::AddLog { number: plan.number, uid: plan.uid };
-        let committed = self.commit_edit(vec![listing]).inspect_err(|_| plan.abandon(&self.directory))?;
+        let committed = self.commit_edit(vec![listing]).map_err(|error| {
+            // After a failed edit it is not known whether it lists the file: then the file stays.
+            if !self.health.has_failed() {
+                plan.abandon(&self.directory);
+            }
+            self.refuse_unless_over(error)
+        })?;
         self.accept_writes();
         let log = prepared.listed(committed.edit_number);
         self.logs.live.lock().push_back(Arc::clone(&log));
@@ -353,7 +357,7 @@ impl Core {
         let Some(last) = live.back().map(|log| log.number) else { return Ok(()) };
         let names = live.iter().map(|log| Change::AddPendingDeletion { name: log.name().to_owned() });
         let changes = std::iter::once(Change::LogFloor { number: last + 1 }).chain(names).collect();
-        self.commit_edit(changes)?;
+        self.commit_closing_edit(changes)?;
         let spare = std::mem::take(&mut *self.logs.spare.lock());
         let spare = spare.into_iter().map(|(name, _)| name);
         live.iter().map(|log| log.name().to_owned()).chain(spare).for_each(|name| self.graveyard.push(name));
@@ -383,10 +387,4 @@ impl Core {
         self.publisher.wait_complete(tickets).map_err(|_| self.health.refusal())?;
         Ok(end.map(|tail| (tail.log, tail.offset)))
     }
-}
-
-/// Whether an I/O error says that the disk or the quota is full.
-pub(crate) fn is_full(error: &Error) -> bool {
-    let full = |kind| matches!(kind, std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded);
-    matches!(error, Error::Io { source, .. } if full(source.kind()))
 }

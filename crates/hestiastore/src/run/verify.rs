@@ -58,7 +58,9 @@ impl RunCheck {
         &self.run
     }
 
-    pub(crate) fn into_problems(self) -> Problems {
+    /// Verifies what is left and gives what was found.
+    pub(crate) fn finish(mut self) -> Problems {
+        while self.step().is_some() {}
         self.problems
     }
 

@@ -83,6 +83,8 @@ impl LogPlan {
         match recycled {
             Some(old_name) => {
                 let old = directory.open_log(old_name).map_err(io("open", old_name))?;
+                // Reserved it is; but a file-size limit may have come to lie below its length.
+                old.allocate(self.capacity_bytes).map_err(io("extend", old_name))?;
                 old.write_at(0, &header).map_err(io("write", old_name))?;
                 old.sync().map_err(io("sync", old_name))?;
                 drop(old);
@@ -157,6 +159,13 @@ impl LogFile {
     /// Writes record bytes at their place.
     pub(crate) fn write(&self, offset: u64, bytes: &[u8]) -> Result<()> {
         self.file.write_at(offset, bytes).map_err(|source| Error::io("write", &self.name, source))
+    }
+
+    /// Makes sure that writes within the capacity meet neither a full disk nor a file-size limit: a
+    /// log that is gone on with may have been copied without its unused part since.
+    pub(crate) fn reserve(&self) -> Result<()> {
+        let reserved = self.file.allocate(self.capacity_bytes);
+        reserved.map_err(|source| Error::io("extend", &self.name, source))
     }
 
     pub(crate) fn sync(&self) -> Result<()> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hestiastore::config::Durability;
-use hestiastore::directory::{CrashPolicy, Directory, MemoryDirectory};
+use hestiastore::directory::{CrashPolicy, Directory, SimulatedDirectory};
 use hestiastore::{Error, WriteBatch};
 
 use crate::support::{Index, Watched, all, count_of, quiet, spread};
@@ -18,14 +18,14 @@ fn batch_of(key: u64, durability: Durability) -> WriteBatch<u64, Vec<u8>> {
 #[test]
 fn l1_a_batch_may_only_strengthen() {
     // Without a log nothing stronger can be given, and nothing is written.
-    let off = quiet(&MemoryDirectory::new()).log(|l| l.durability(Durability::Off)).create().unwrap();
+    let off = quiet(&SimulatedDirectory::new()).log(|l| l.durability(Durability::Off)).create().unwrap();
     for asked in [Durability::Buffered, Durability::GroupSync, Durability::Sync] {
         assert!(matches!(off.write(batch_of(1, asked)), Err(Error::InvalidConfig { .. })));
     }
     off.write(batch_of(2, Durability::Off)).unwrap();
     assert_eq!(all(&off), [(2, b"batch".to_vec())]);
     // A weaker wish changes nothing.
-    let directory = MemoryDirectory::new();
+    let directory = SimulatedDirectory::new();
     let index = quiet(&directory).log(|l| l.durability(Durability::Sync)).create().unwrap();
     index.write(batch_of(1, Durability::Off)).unwrap();
     index.write(batch_of(2, Durability::Buffered)).unwrap();
@@ -36,7 +36,7 @@ fn l1_a_batch_may_only_strengthen() {
 #[test]
 fn l1_a_synced_batch_makes_everything_before_it_durable() {
     for asked in [Durability::Sync, Durability::GroupSync] {
-        let directory = MemoryDirectory::new();
+        let directory = SimulatedDirectory::new();
         let index = quiet(&directory).create().unwrap();
         for n in 0..500 {
             index.put(n, vec![1; 100]).unwrap();
@@ -52,7 +52,7 @@ fn l1_a_synced_batch_makes_everything_before_it_durable() {
 
 #[test]
 fn l1_buffered_survives_the_death_of_the_process() {
-    let directory = MemoryDirectory::new();
+    let directory = SimulatedDirectory::new();
     let index = quiet(&directory).create().unwrap();
     for n in 0..1_000 {
         index.put(n, vec![1; 100]).unwrap();
@@ -65,7 +65,7 @@ fn l1_buffered_survives_the_death_of_the_process() {
 
 #[test]
 fn l1_off_keeps_what_was_flushed() {
-    let directory = MemoryDirectory::new();
+    let directory = SimulatedDirectory::new();
     let index = quiet(&directory).log(|l| l.durability(Durability::Off)).create().unwrap();
     for n in 0..100 {
         index.put(n, b"flushed").unwrap();
@@ -81,7 +81,7 @@ fn l1_off_keeps_what_was_flushed() {
 
 #[test]
 fn l5_a_cold_segment_does_not_pin_the_log_forever() {
-    let directory = MemoryDirectory::new();
+    let directory = SimulatedDirectory::new();
     let index = Index::builder_in(Arc::new(directory.clone()))
         .write_buffer(|w| w.budget_bytes(2 << 20))
         .segment(|s| s.target_bytes(64 << 10))
@@ -110,7 +110,7 @@ fn l5_a_cold_segment_does_not_pin_the_log_forever() {
 
 #[test]
 fn l6_logs_are_recycled_under_a_new_identity() {
-    let memory = MemoryDirectory::new();
+    let memory = SimulatedDirectory::new();
     let directory = Watched::new(&memory);
     let index = Index::builder_in(Arc::new(directory.clone()))
         .write_buffer(|w| w.budget_bytes(64 << 10))
@@ -138,7 +138,7 @@ fn l6_logs_are_recycled_under_a_new_identity() {
 
 #[test]
 fn l8_a_thousand_opens_make_neither_a_thousand_runs_nor_logs() {
-    let directory = MemoryDirectory::new();
+    let directory = SimulatedDirectory::new();
     let plain = || Index::builder_in(Arc::new(directory.clone()));
     plain().create().unwrap().close().unwrap();
     for n in 0..1_000 {
@@ -154,7 +154,7 @@ fn l8_a_thousand_opens_make_neither_a_thousand_runs_nor_logs() {
 
 #[test]
 fn l8_a_clean_close_leaves_a_little_in_the_log_and_is_clean_also_after_a_power_cut() {
-    let directory = MemoryDirectory::new();
+    let directory = SimulatedDirectory::new();
     let index = quiet(&directory).create().unwrap();
     index.put(1, b"little").unwrap();
     index.close().unwrap();
@@ -165,7 +165,7 @@ fn l8_a_clean_close_leaves_a_little_in_the_log_and_is_clean_also_after_a_power_c
 
 #[test]
 fn d8_a_full_disk_is_told_and_passes() {
-    let directory = MemoryDirectory::new();
+    let directory = SimulatedDirectory::new();
     let index = quiet(&directory).create().unwrap();
     for n in 0..100 {
         index.put(n, vec![1; 100]).unwrap();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hestiastore::config::Durability;
-use hestiastore::directory::{CrashPolicy, Directory, MemoryDirectory};
+use hestiastore::directory::{CrashPolicy, Directory, SimulatedDirectory};
 use hestiastore::environment::Environment;
 use hestiastore::{Error, WriteBatch};
 
@@ -11,7 +11,7 @@ use crate::support::{Index, all, bytes_of, count_of, quiet, splitting, spread};
 
 #[test]
 fn d2_the_newest_rank_wins_whatever_the_order_of_flushes() {
-    let directory = MemoryDirectory::new();
+    let directory = SimulatedDirectory::new();
     let index = quiet(&directory).create().unwrap();
     for version in 0..6u8 {
         for key in 0..20u64 {
@@ -47,7 +47,7 @@ fn d2_the_newest_rank_wins_whatever_the_order_of_flushes() {
 
 #[test]
 fn d2_flushes_between_main_runs_and_a_merge_around_one_keep_everything_in_reach() {
-    let directory = MemoryDirectory::new();
+    let directory = SimulatedDirectory::new();
     let big = |byte: u8| vec![byte; 400];
     let index = quiet(&directory)
         .chunk(|c| c.filters(["magic-number", "crc32"].into()))
@@ -87,7 +87,7 @@ fn d2_flushes_between_main_runs_and_a_merge_around_one_keep_everything_in_reach(
 
 #[test]
 fn d3_a_split_keeps_everything_and_inherited_buffers_are_flushed_once() {
-    let directory = MemoryDirectory::new();
+    let directory = SimulatedDirectory::new();
     let index = splitting(&directory).create().unwrap();
     let mut operations = 0u64;
     for round in 0..20u64 {
@@ -113,8 +113,8 @@ fn d3_a_split_keeps_everything_and_inherited_buffers_are_flushed_once() {
 }
 
 /// Closed cleanly, killed, and cut off by a power cut in the middle of it.
-fn three_ends() -> Vec<MemoryDirectory> {
-    let directory = MemoryDirectory::new();
+fn three_ends() -> Vec<SimulatedDirectory> {
+    let directory = SimulatedDirectory::new();
     let index = quiet(&directory).create().unwrap();
     for n in 0..200 {
         index.put(n, vec![1; 50]).unwrap();
@@ -176,7 +176,7 @@ fn d6_the_first_write_tidies_and_a_clean_close_follows() {
 
 #[test]
 fn d7_a_foreign_run_goes_to_quarantine_and_is_counted() {
-    let directory = MemoryDirectory::new();
+    let directory = SimulatedDirectory::new();
     quiet(&directory).create().unwrap().close().unwrap();
     directory.write_all("run-00000000deadbeef.sst", b"whose is this?").unwrap();
     let index = quiet(&directory).open().unwrap();
@@ -187,7 +187,7 @@ fn d7_a_foreign_run_goes_to_quarantine_and_is_counted() {
 
 #[test]
 fn d7_obsolete_files_go_when_the_last_reader_lets_go() {
-    let directory = MemoryDirectory::new();
+    let directory = SimulatedDirectory::new();
     let index = quiet(&directory).write_buffer(|w| w.delta_cache_bytes(0)).create().unwrap();
     let write = |byte: u8| {
         for n in 0..500 {
@@ -246,7 +246,7 @@ fn d9_read_only_writes_nothing_and_create_refuses() {
         assert!(bytes_of(&directory) == before);
     }
     for leftover in ["run-0000000000000001.sst", "log-00000000000000000001.wal", "MANIFEST"] {
-        let directory = MemoryDirectory::new();
+        let directory = SimulatedDirectory::new();
         directory.write_all(leftover, b"anything").unwrap();
         match quiet(&directory).create() {
             Err(Error::AlreadyExists { found, .. }) => assert_eq!(found, leftover),
@@ -259,7 +259,7 @@ fn d9_read_only_writes_nothing_and_create_refuses() {
 #[test]
 fn f10_the_same_environment_gives_the_same_files() {
     let make = || {
-        let directory = MemoryDirectory::new();
+        let directory = SimulatedDirectory::new();
         let index = quiet(&directory)
             .environment(Environment::repeatable(7))
             .maintenance(|m| m.threads(1))

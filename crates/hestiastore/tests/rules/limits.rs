@@ -2,13 +2,13 @@
 
 use std::thread;
 
-use hestiastore::directory::MemoryDirectory;
+use hestiastore::directory::SimulatedDirectory;
 
 use crate::support::{all, quiet, splitting, spread};
 
 #[test]
 fn m1_a_few_loaded_segments_answer_for_many() {
-    let directory = MemoryDirectory::new();
+    let directory = SimulatedDirectory::new();
     let index = splitting(&directory).cache(|c| c.segments(Some(3)).chunk_bytes(0)).create().unwrap();
     for n in 0..4_000 {
         index.put(spread(n), vec![5; 64]).unwrap();
@@ -34,7 +34,7 @@ fn m1_a_few_loaded_segments_answer_for_many() {
 
 #[test]
 fn m3_write_buffers_stay_within_their_budget() {
-    let directory = MemoryDirectory::new();
+    let directory = SimulatedDirectory::new();
     let index = quiet(&directory).write_buffer(|w| w.budget_bytes(128 << 10)).create().unwrap();
     thread::scope(|scope| {
         for owner in 0..3u64 {
@@ -54,7 +54,8 @@ fn m3_write_buffers_stay_within_their_budget() {
 
 #[test]
 fn m3_one_value_larger_than_the_budget_is_let_through_alone() {
-    let index = quiet(&MemoryDirectory::new()).write_buffer(|w| w.budget_bytes(64 << 10)).create().unwrap();
+    let index =
+        quiet(&SimulatedDirectory::new()).write_buffer(|w| w.budget_bytes(64 << 10)).create().unwrap();
     for n in 0..20u64 {
         index.put(n, vec![n as u8; 300_000]).unwrap();
         index.put(n + 100, b"small").unwrap();

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use std::sync::Mutex;
 
-use hestiastore::directory::{Directory, DirectoryLock, File, LockMode, MemoryDirectory, OpenMode};
+use hestiastore::directory::{Directory, DirectoryLock, File, LockMode, OpenMode, SimulatedDirectory};
 use hestiastore::{IndexBuilder, SegmentIndex};
 
 pub type Index = SegmentIndex<u64, Vec<u8>>;
 
 /// Small files, no merge by itself, no sync by itself.
-pub fn quiet(directory: &MemoryDirectory) -> IndexBuilder<u64, Vec<u8>> {
+pub fn quiet(directory: &SimulatedDirectory) -> IndexBuilder<u64, Vec<u8>> {
     Index::builder_in(Arc::new(directory.clone()))
         .write_buffer(|w| w.budget_bytes(1 << 20))
         .chunk(|c| c.max_keys(16).max_bytes(1 << 10))
@@ -25,7 +25,7 @@ pub fn quiet(directory: &MemoryDirectory) -> IndexBuilder<u64, Vec<u8>> {
 }
 
 /// Small segments that are split.
-pub fn splitting(directory: &MemoryDirectory) -> IndexBuilder<u64, Vec<u8>> {
+pub fn splitting(directory: &SimulatedDirectory) -> IndexBuilder<u64, Vec<u8>> {
     quiet(directory).write_buffer(|w| w.budget_bytes(8 << 20)).maintenance(|m| m.automatic(true))
 }
 
@@ -38,25 +38,25 @@ pub fn all(index: &Index) -> Vec<(u64, Vec<u8>)> {
 }
 
 /// Every file with its content.
-pub fn bytes_of(directory: &MemoryDirectory) -> BTreeMap<String, Vec<u8>> {
+pub fn bytes_of(directory: &SimulatedDirectory) -> BTreeMap<String, Vec<u8>> {
     let names = directory.list().unwrap();
     names.into_iter().map(|name| (name.clone(), directory.read_all(&name).unwrap())).collect()
 }
 
-pub fn count_of(directory: &MemoryDirectory, prefix: &str) -> usize {
+pub fn count_of(directory: &SimulatedDirectory, prefix: &str) -> usize {
     directory.list().unwrap().iter().filter(|name| name.starts_with(prefix)).count()
 }
 
 /// Notes every change of names.
 #[derive(Debug, Clone)]
 pub struct Watched {
-    pub inner: MemoryDirectory,
+    pub inner: SimulatedDirectory,
     pub created: Arc<Mutex<Vec<String>>>,
     pub renamed: Arc<Mutex<Vec<(String, String)>>>,
 }
 
 impl Watched {
-    pub fn new(inner: &MemoryDirectory) -> Self {
+    pub fn new(inner: &SimulatedDirectory) -> Self {
         Self { inner: inner.clone(), created: Arc::default(), renamed: Arc::default() }
     }
 }

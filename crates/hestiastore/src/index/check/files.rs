@@ -51,7 +51,7 @@ impl Core {
         let unnamed = names.iter().filter(|name| !named.contains(*name) && !name.starts_with('.'));
         report.unnamed_files.extend(unnamed.take(MOST_UNNAMED).cloned());
         // Missing files are told where they are to be read; a lost edit is told here.
-        let named_by_logs = highest_edit_named(&*self.directory, names);
+        let named_by_logs = highest_edit_named(&self.directory, &read.state, names);
         if let Err(problem) = confirm_torn_tail(read, named_by_logs, &[]) {
             report.add(problem);
         }

@@ -125,7 +125,7 @@ impl RunsCheck {
         report.runs += 1;
         report.bytes += run.file_bytes();
         report.entries += run.properties().entries;
-        let problems = at_work.check.into_problems();
+        let problems = at_work.check.finish();
         let damaged = problems.count() > 0;
         report.add_all(problems);
         if damaged {

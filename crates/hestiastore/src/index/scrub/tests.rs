@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use super::*;
-use crate::directory::{Directory, MemoryDirectory};
+use crate::directory::{Directory, SimulatedDirectory};
 use crate::environment::{Clock, Environment};
 use crate::{Error, IndexBuilder, SegmentIndex};
 
@@ -32,7 +32,7 @@ impl Clock for ManualClock {
 
 const SECOND: u64 = 1_000_000;
 
-fn builder(directory: &MemoryDirectory, clock: &ManualClock) -> IndexBuilder<u64, Vec<u8>> {
+fn builder(directory: &SimulatedDirectory, clock: &ManualClock) -> IndexBuilder<u64, Vec<u8>> {
     let environment = Environment { clock: Arc::new(clock.clone()), ..Environment::repeatable(3) };
     Index::builder_in(Arc::new(directory.clone()))
         .environment(environment)
@@ -47,7 +47,7 @@ fn fill(index: &Index) {
     index.flush_and_wait().unwrap();
 }
 
-fn run_of(directory: &MemoryDirectory) -> String {
+fn run_of(directory: &SimulatedDirectory) -> String {
     directory.list().unwrap().into_iter().find(|name| name.starts_with("run-")).unwrap()
 }
 
@@ -63,7 +63,7 @@ fn a_pace_gives_each_byte_its_time() {
 
 #[test]
 fn a_scrub_reads_no_faster_than_it_may() {
-    let (directory, clock) = (MemoryDirectory::new(), ManualClock::default());
+    let (directory, clock) = (SimulatedDirectory::new(), ManualClock::default());
     let index = builder(&directory, &clock).create().unwrap();
     fill(&index);
     // So slow that no wait ends by itself.
@@ -92,7 +92,7 @@ fn a_scrub_reads_no_faster_than_it_may() {
 
 #[test]
 fn c7_close_ends_a_scrub_that_waits() {
-    let (directory, clock) = (MemoryDirectory::new(), ManualClock::default());
+    let (directory, clock) = (SimulatedDirectory::new(), ManualClock::default());
     let index = builder(&directory, &clock).create().unwrap();
     fill(&index);
     let (begun, wait) = std::sync::mpsc::channel();
@@ -117,7 +117,7 @@ fn wait_for_scrubs(index: &Index, count: u64) {
 
 #[test]
 fn a_background_scrub_comes_with_the_first_write_and_then_once_an_interval() {
-    let (directory, clock) = (MemoryDirectory::new(), ManualClock::default());
+    let (directory, clock) = (SimulatedDirectory::new(), ManualClock::default());
     let index = builder(&directory, &clock)
         .maintenance(|m| m.scrub_bytes_per_second(1 << 40).scrub_interval(Duration::from_secs(3_600)))
         .create()
@@ -146,7 +146,7 @@ fn a_background_scrub_comes_with_the_first_write_and_then_once_an_interval() {
 
 #[test]
 fn a_slow_background_scrub_hinders_nobody() {
-    let (directory, clock) = (MemoryDirectory::new(), ManualClock::default());
+    let (directory, clock) = (SimulatedDirectory::new(), ManualClock::default());
     let index = builder(&directory, &clock).maintenance(|m| m.scrub_bytes_per_second(1)).create().unwrap();
     for _ in 0..3 {
         fill(&index);

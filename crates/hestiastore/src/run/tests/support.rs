@@ -75,7 +75,7 @@ pub(super) fn problems_of(run: &Arc<Run>) -> Vec<crate::Error> {
         passed_bytes += bytes;
     }
     assert_eq!(passed_bytes, run.file_bytes());
-    check.into_problems().into_parts().0
+    check.finish().into_parts().0
 }
 
 pub(super) fn write(versions: &[Version], settings: &RunSettings) -> Written {
