@@ -60,6 +60,13 @@ impl CheckReport {
     }
 }
 
+/// The report on an index that damage does not even let open.
+impl From<Error> for CheckReport {
+    fn from(problem: Error) -> Self {
+        Self { problems: vec![problem], ..Self::default() }
+    }
+}
+
 impl fmt::Display for CheckReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (segments, runs, entries, bytes) = (self.segments, self.runs, self.entries, self.bytes);
