@@ -30,7 +30,8 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
-    let report = or_finding(opening::for_reading(&arguments.directory, arguments.recovery), |index| index.check())?;
+    let report =
+        or_finding(opening::for_reading(&arguments.directory, arguments.recovery), |index| index.check())?;
     tell(&report, arguments.json)
 }
 
@@ -53,9 +54,7 @@ pub(super) fn or_finding(
 ) -> Result<CheckReport, Failure> {
     match opened {
         Ok(index) => Ok(check(&index)?),
-        Err(Failure::Index(problem @ Error::Corruption { .. })) => {
-            Ok(problem.into())
-        }
+        Err(Failure::Index(problem @ Error::Corruption { .. })) => Ok(problem.into()),
         Err(failure) => Err(failure),
     }
 }

@@ -42,10 +42,11 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
     let bytes_per_second = rate(&arguments.rate)?;
     let progress = Progress::new(Some(0));
-    let report = check::or_finding(opening::for_reading(&arguments.directory, arguments.recovery), |index| {
-        let options = ScrubOptions::default().bytes_per_second(bytes_per_second);
-        index.scrub(options.on_progress(|so_far| progress.set(so_far.bytes, so_far.total_bytes)))
-    })?;
+    let report =
+        check::or_finding(opening::for_reading(&arguments.directory, arguments.recovery), |index| {
+            let options = ScrubOptions::default().bytes_per_second(bytes_per_second);
+            index.scrub(options.on_progress(|so_far| progress.set(so_far.bytes, so_far.total_bytes)))
+        })?;
     progress.end();
     check::tell(&report, arguments.json)
 }
