@@ -29,7 +29,7 @@ impl std::fmt::Display for Tally {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let numbers = [&self.scripts, &self.faults, &self.cases, &self.recoveries.different];
         let [scripts, faults, cases, different] = numbers.map(|number| number.load(Ordering::Relaxed));
-        write!(f, "{scripts} scripts, {faults} faults, {cases} cases, {different} different images recovered")
+        write!(f, "{cases} cases: {scripts} scripts, {faults} faults, {different} different images recovered")
     }
 }
 

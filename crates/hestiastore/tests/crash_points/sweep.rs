@@ -34,8 +34,8 @@ impl fmt::Display for Tally {
         let [scripts, points, cases, recoveries, second] =
             [&self.scripts, &self.points, &self.cases, &self.recoveries, &self.second]
                 .map(|number| number.load(Ordering::Relaxed));
-        write!(f, "{scripts} scripts, {points} operations, {cases} cases, {recoveries} different, ")?;
-        write!(f, "{second} recoveries crashed again")
+        write!(f, "{cases} cases: {scripts} scripts crashed at {points} operations, ")?;
+        write!(f, "{recoveries} different images recovered, {second} recoveries crashed again")
     }
 }
 

@@ -87,7 +87,7 @@ impl SimulatedDirectory {
     }
 
     /// Limits the sum of the lengths of all files that have a name or are open. What would exceed
-    /// it fails with [`io::ErrorKind::StorageFull`] and changes nothing. `None` lifts the limit.
+    /// it fails with [`StorageFull`](std::io::ErrorKind::StorageFull) and changes nothing. `None` lifts the limit.
     pub fn set_capacity_bytes(&self, capacity_bytes: Option<u64>) {
         self.shared.gate.set_capacity(capacity_bytes);
     }
