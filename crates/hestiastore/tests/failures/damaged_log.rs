@@ -224,5 +224,5 @@ fn a_second_damaged_log_of_the_same_number_does_not_replace_the_first() {
     index.put(1, b"new").unwrap();
     index.close().unwrap();
     assert_eq!(directory.read_all(&place).unwrap(), b"set aside before");
-    assert!(directory.read_all(&format!("{place}.2")).unwrap() == evidence);
+    assert!(directory.read_all(&format!("{place}.1")).unwrap() == evidence);
 }
