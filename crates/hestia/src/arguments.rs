@@ -8,7 +8,7 @@ use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    bench, check, compact, config, count, create, delete, dump, get, load, put, repair, scan, stats,
+    bench, check, compact, config, count, create, delete, dump, get, load, put, repair, scan, scrub, stats,
 };
 use crate::failure::{Failure, Outcome};
 use crate::output::say;
@@ -26,8 +26,8 @@ they are, numbers in decimal, tuples as (7, \"apple\"). A key that begins with a
 
 Exit codes:
   0  done; also when the reader of the output has closed it
-  1  the answer is no: get found no such key, check found damage, repair could not save everything,
-     bench read something wrong
+  1  the answer is no: get found no such key, check or scrub found damage, repair could not save
+     everything, bench read something wrong
   2  wrong usage, or a failure, told in one line on standard error";
 
 /// Work with HestiaStore directories: ordered, persistent key-value stores
@@ -50,6 +50,7 @@ pub(crate) enum Command {
     Stats(stats::Arguments),
     Check(check::Arguments),
     Repair(repair::Arguments),
+    Scrub(scrub::Arguments),
     Compact(compact::Arguments),
     Config(config::Arguments),
     Dump(dump::Arguments),
@@ -69,6 +70,7 @@ impl Command {
             Self::Stats(arguments) => stats::run(arguments),
             Self::Check(arguments) => check::run(arguments),
             Self::Repair(arguments) => repair::run(arguments),
+            Self::Scrub(arguments) => scrub::run(arguments),
             Self::Compact(arguments) => compact::run(arguments),
             Self::Config(arguments) => config::run(arguments),
             Self::Dump(arguments) => dump::run(arguments),

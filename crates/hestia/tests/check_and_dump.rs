@@ -47,6 +47,18 @@ fn check_finds_damage_and_answers_1() {
 }
 
 #[test]
+fn scrub_says_what_check_says() {
+    let (place, run) = one_run();
+    let text = hestia(&["scrub", &place.index, "--rate", "500MiB"]).ok_text();
+    assert_eq!(text, hestia(&["check", &place.index]).ok_text());
+    assert_contains(&hestia(&["scrub", &place.index, "--rate", "fast"]).failed(), "--rate must be");
+    flip(run.as_ref(), 9000);
+    let ended = hestia(&["scrub", &place.index, "--json"]);
+    let report: serde_json::Value = serde_json::from_slice(&ended.stdout).unwrap();
+    assert_eq!((ended.code, &report["clean"]), (Some(1), &false.into()));
+}
+
+#[test]
 fn check_of_what_cannot_be_opened_is_a_finding_too() {
     let (place, _) = one_run();
     let manifest = place.files("MANIFEST");

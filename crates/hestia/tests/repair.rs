@@ -4,15 +4,17 @@
 
 mod common;
 
-use common::{Place, assert_contains, flip, hestia, hestia_reading};
+use common::{Place, assert_contains, flip, hestia, hestia_reading, mix};
 
 /// Several runs, a log, and what a scan shows of them.
 fn filled() -> (Place, Vec<u8>) {
     let place = Place::new();
-    let lines: String = (0..5000).map(|n| format!("key {n:05}\tvalue {n}\n")).collect();
+    let lines: String =
+        (0..40_000).map(|n| format!("key {n:05}\t{:016x}{:016x}\n", mix(n), mix(!n))).collect();
     hestia_reading(&["load", &place.index], lines.as_bytes()).ok();
     hestia(&["compact", &place.index]).ok();
-    let large = "v".repeat(100_000);
+    // More than a close leaves in the log, and too little to be merged at once.
+    let large = "v".repeat(15_000);
     let more: String = (100..200).map(|n| format!("key {n:05}\tsecond {n} {large}\n")).collect();
     hestia_reading(&["load", &place.index], more.as_bytes()).ok();
     hestia(&["put", &place.index, "key 00007", "in the log"]).ok();

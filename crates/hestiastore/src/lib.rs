@@ -18,6 +18,7 @@ mod file_header;
 mod index;
 mod manifest;
 mod obstacle;
+mod problems;
 mod registry;
 mod route;
 mod run;
@@ -27,6 +28,6 @@ mod wal;
 pub use error::{Error, Result};
 pub use index::{
     CheckReport, Cursor, IndexBuilder, IndexState, Iter, LogLoss, MAX_KEY_BYTES, MAX_VALUE_BYTES,
-    RunBeyondCut, SegmentIndex, Snapshot, ValueRef, WriteBatch,
+    RunBeyondCut, ScrubOptions, ScrubProgress, SegmentIndex, Snapshot, ValueRef, WriteBatch,
 };
 pub use wal::RecoveryPolicy;

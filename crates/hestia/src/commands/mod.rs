@@ -13,4 +13,5 @@ pub(crate) mod load;
 pub(crate) mod put;
 pub(crate) mod repair;
 pub(crate) mod scan;
+pub(crate) mod scrub;
 pub(crate) mod stats;

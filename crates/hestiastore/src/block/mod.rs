@@ -16,6 +16,8 @@ mod reader;
 mod tests;
 mod writer;
 
+#[cfg(test)]
+pub(crate) use layout::{BLOCK_HEADER_BYTES, seal_block};
 pub(crate) use layout::{BlockLayout, HEADER_PAGE_BYTES};
 pub(crate) use reader::{BlockFileReader, read_exactly};
 pub(crate) use writer::BlockFileWriter;

@@ -40,6 +40,10 @@ impl BlockFileReader {
         self.blocks
     }
 
+    pub(crate) fn block_bytes(&self) -> u64 {
+        self.layout.block_bytes() as u64
+    }
+
     /// Payload bytes of all blocks, as if the last were full.
     pub(crate) fn payload_bytes(&self) -> u64 {
         self.blocks.saturating_mul(self.layout.payload_bytes() as u64)

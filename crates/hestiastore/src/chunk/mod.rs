@@ -16,6 +16,8 @@ mod tests;
 mod writer;
 
 pub(crate) use filter::FilterPipeline;
+#[cfg(test)]
+pub(crate) use header::ChunkHeader;
 pub(crate) use header::{CHUNK_HEADER_BYTES, ChunkPosition, ChunkType, cells};
 pub(crate) use reader::{ChunkReader, ExpectedChunk, StoredChunk};
 pub(crate) use scan::FoundChunk;

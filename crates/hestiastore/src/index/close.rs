@@ -45,6 +45,7 @@ impl Core {
         self.scheduler.stop();
         self.logs.stop();
         self.threads.lock().join();
+        self.stop_scrubbing();
         let outcome = outcome.and_then(|()| self.write_close_edit());
         self.registry.set_state(RegistryState::Closed);
         self.health.advance(IndexState::Closed);

@@ -18,6 +18,7 @@ use super::publish::Publisher;
 use super::refusal::{BackgroundFailures, RefusedWrites};
 use super::retry::Retry;
 use super::scheduler::Scheduler;
+use super::scrub::BackgroundScrub;
 use super::section::Section;
 use crate::config::{Config, Durability};
 use crate::directory::{Directory, DirectoryLock};
@@ -72,6 +73,7 @@ pub(crate) struct Core {
     pub(crate) graveyard: Arc<Graveyard>,
     pub(crate) delta_cache: Mutex<DeltaCache>,
     pub(crate) scheduler: Scheduler,
+    pub(crate) background_scrub: Mutex<BackgroundScrub>,
     pub(crate) counters: Counters,
 }
 

@@ -289,6 +289,7 @@ impl Core {
                 self.scheduler.request_structural(segment);
             }
         }
+        self.start_scrubbing();
         Ok(())
     }
 

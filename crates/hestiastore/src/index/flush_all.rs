@@ -82,6 +82,8 @@ impl Core {
             next.flushed_seq = next.flushed_seq.max(flushed_seq);
             changes.push(put_segment(segment, next));
             changes.extend(runs.iter().map(|run| add_run(segment.id, run)));
+            // No run may be left of the last of it, and no log.
+            changes.push(Change::LastSeq(next.flushed_seq));
         }
         changes.extend(extra);
         self.commit_edit(changes).inspect_err(|_| self.discard_all(&flushed))?;

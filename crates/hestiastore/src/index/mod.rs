@@ -33,6 +33,7 @@ mod recovery;
 mod refusal;
 mod retry;
 mod scheduler;
+mod scrub;
 mod section;
 mod snapshot;
 mod split;
@@ -50,6 +51,7 @@ pub use commit::{MAX_KEY_BYTES, MAX_VALUE_BYTES};
 pub use health::IndexState;
 pub use iter::{Cursor, Iter};
 pub use log_loss::{LogLoss, RunBeyondCut};
+pub use scrub::{ScrubOptions, ScrubProgress};
 pub use snapshot::{Snapshot, ValueRef};
 
 use self::close::Unsaved;
@@ -345,13 +347,23 @@ impl<K: KeyType, V: ValueType> SegmentIndex<K, V> {
         self.core.wait_until_idle()
     }
 
-    /// Reads everything and verifies it: checksums, order, bounds, counts, sparse indexes, filters,
-    /// manifest and log. Changes nothing; runs beside reads and writes.
+    /// Reads everything from disk, around the caches, and verifies it: checksums, order, bounds, counts,
+    /// sparse indexes, filters, age, manifest and logs. Changes nothing; runs beside reads and writes. A
+    /// segment in which damage is found is not merged or split any more until the next open.
     ///
     /// # Errors
     /// `Closed`, `Failed`. What is found is in the report.
     pub fn check(&self) -> Result<CheckReport> {
         self.core.check()
+    }
+
+    /// The same as [`SegmentIndex::check`], no faster than `options` allow; returns early with `Closed`
+    /// when the index is closed. `maintenance.scrub_bytes_per_second` lets the index do so by itself.
+    ///
+    /// # Errors
+    /// Those of [`SegmentIndex::check`].
+    pub fn scrub(&self, options: ScrubOptions<'_>) -> Result<CheckReport> {
+        self.core.scrub(options)
     }
 
     /// Figures of the index as of now.

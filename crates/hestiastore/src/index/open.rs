@@ -185,7 +185,7 @@ fn check_types(state: &ManifestState, request: &OpenRequest) -> Result<()> {
 
 /// The greatest manifest edit that any log's BEGIN names, or any run that the state does not know, of those
 /// that can be read at all.
-fn highest_edit_named(
+pub(super) fn highest_edit_named(
     directory: &Arc<dyn Directory>,
     state: &ManifestState,
     names: &[String],
@@ -269,7 +269,11 @@ fn build(
         closing: Mutex::new(()),
         graveyard,
         delta_cache: Mutex::new(DeltaCache::default()),
-        scheduler: Scheduler::new(config.maintenance.threads as usize),
+        scheduler: Scheduler::new(
+            config.maintenance.threads as usize,
+            Arc::clone(&request.environment.clock),
+        ),
+        background_scrub: Mutex::default(),
         counters: Counters::default(),
         directory: request.directory,
         environment: request.environment,

@@ -19,13 +19,10 @@ use crate::wal::{
 /// Replays the log into the buffers, and sets where seqs and the log go on.
 pub(super) fn recover(core: &Arc<Core>, policy: RecoveryPolicy) -> Result<()> {
     let state = core.manifest.lock().state.clone();
-    let runs = state.segments.values().flat_map(|segment| &segment.runs);
-    let greatest_in_runs = runs.map(|run| run.max_seq).max().unwrap_or(0);
-    let closed_seq = state.closed.map_or(0, |closed| closed.last_seq);
     let mut recovered = Recovered::default();
-    let mut next_seq = 1 + greatest_in_runs.max(state.last_seq).max(closed_seq);
+    let proven_synced_seq = greatest_proven_seq(&state);
+    let mut next_seq = 1 + proven_synced_seq.max(state.last_seq);
     if !state.logs.is_empty() {
-        let proven_synced_seq = greatest_in_runs.max(closed_seq);
         let end = replay_logs(core, &state, Expectations { proven_synced_seq, policy }, &mut recovered)?;
         next_seq = next_seq.max(end.next_seq);
         if let Some(report) = end.cut.clone() {
@@ -43,6 +40,13 @@ pub(super) fn recover(core: &Arc<Core>, policy: RecoveryPolicy) -> Result<()> {
     core.publisher.reset(next_seq - 1);
     core.first_write.lock().recovered = recovered;
     Ok(())
+}
+
+/// The greatest seq that runs, or a clean close, prove to have been synced (PROTOCOL D1, L8).
+pub(super) fn greatest_proven_seq(state: &ManifestState) -> u64 {
+    let runs = state.segments.values().flat_map(|segment| &segment.runs);
+    let in_runs = runs.map(|run| run.max_seq).max().unwrap_or(0);
+    in_runs.max(state.closed.map_or(0, |closed| closed.last_seq))
 }
 
 fn replay_logs(

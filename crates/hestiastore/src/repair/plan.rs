@@ -66,6 +66,9 @@ fn lost_edits(survey: &Survey, proven: &ProvenManifest) -> Option<String> {
         return Some(format!("it ends with edit {last}, but a log names edit {named}"));
     }
     let logs_gone = survey.lacks_a_log(state);
+    if logs_gone && proven.ends_torn {
+        return Some(format!("damaged bytes follow edit {last}, and logs that it lists are gone"));
+    }
     let unnamed =
         |run: &&FoundRun| state.references(run.uid) == 0 && !state.pending_deletions.contains(&run.file);
     for run in survey.runs.values().filter(unnamed) {

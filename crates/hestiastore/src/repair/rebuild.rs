@@ -62,7 +62,7 @@ pub(super) fn make(
         tell_missing(&mut plan, survey, known, &candidates);
     }
     let (gone, kept): (Vec<_>, Vec<_>) =
-        candidates.into_iter().partition(|candidate| candidate.live.is_empty());
+        candidates.into_iter().partition(|candidate| !candidate.holds_live_keys());
     for candidate in gone {
         plan.report.add(&*candidate.file, "another run holds all that it does", Action::Quarantined);
         plan.moved.push(candidate.file);
@@ -238,6 +238,11 @@ impl Candidate {
         self
     }
 
+    /// Whether any key that it can hold lies where it counts.
+    fn holds_live_keys(&self) -> bool {
+        self.live.iter().any(|live| live.meet(&self.keys).is_some())
+    }
+
     /// Whether this run, a merge, took `other` in, be it through another merge.
     fn covers(&self, other: &Self) -> bool {
         if self.identity.inputs.contains(&other.uid) {
@@ -282,7 +287,7 @@ fn supersede(candidates: &mut [Candidate]) {
 
 /// Runs that the manifest names and that are neither there nor replaced by one that is.
 fn tell_missing(plan: &mut Plan, survey: &Survey, known: &ManifestState, candidates: &[Candidate]) {
-    for (_, segment) in &known.segments {
+    for segment in known.segments.values() {
         for run in segment.runs.iter().filter(|run| !survey.runs.contains_key(&run.uid)) {
             let bounds = KeyRange::new(&run.lower, run.upper.as_deref());
             let merges = candidates.iter().filter(|merge| {

@@ -51,4 +51,5 @@ pub(crate) use settings::{
 };
 pub(crate) use statistics::FilterStatistics;
 pub(crate) use value::ValueGuard;
+pub(crate) use verify::RunCheck;
 pub(crate) use writer::{RunSummary, RunWriter};

@@ -41,5 +41,5 @@ pub(crate) use self::{
     reader::{LogReader, Record, Step, Stop, StopReason},
     record::{MAX_RECORD_BYTES, RECORD_ALIGNMENT_BYTES, RECORD_HEADER_BYTES, RecordBuilder, RecordKind},
     replay::{DamageReport, Expectations, ListedLog, ReplayEnd, replay},
-    survey::{FirstRecord, holds_records, read_begin, read_beginning},
+    survey::{FirstRecord, damaged_logs, holds_records, read_begin, read_beginning},
 };
