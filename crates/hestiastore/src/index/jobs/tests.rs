@@ -1,6 +1,6 @@
 use crate::SegmentIndex;
 use crate::directory::{CrashPolicy, Directory, SimulatedDirectory};
-use crate::segment::Segment;
+use crate::segment::{LoadRuns, Segment};
 
 use super::*;
 
