@@ -98,6 +98,22 @@ fn l3_each_sync_leaves_a_witness_in_the_log() {
 }
 
 #[test]
+fn d1_a_log_that_ends_before_an_installed_run_is_damage() {
+    let directory = SimulatedDirectory::new();
+    let index = quiet(&directory).create().unwrap();
+    (0..10).for_each(|n| index.put(n, b"flushed").unwrap());
+    index.flush_and_wait().unwrap();
+    let image = directory.kill();
+    // Header and BEGIN are there, and no record, not even a SYNC mark.
+    let log = "log-00000000000000000001.wal";
+    let mut bytes = image.read_all(log).unwrap();
+    bytes[144..].fill(0);
+    image.write_all(log, &bytes).unwrap();
+    let outcome = quiet(&image).open();
+    assert!(matches!(outcome, Err(Error::Corruption { .. })), "{outcome:?}");
+}
+
+#[test]
 fn l5_a_cold_segment_does_not_pin_the_log_forever() {
     let directory = SimulatedDirectory::new();
     let index = Index::builder_in(Arc::new(directory.clone()))
