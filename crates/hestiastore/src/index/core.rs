@@ -24,7 +24,7 @@ use crate::config::{Config, Durability};
 use crate::directory::{Directory, DirectoryLock};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
-use crate::registry::{RegistryState, SegmentRegistry};
+use crate::registry::SegmentRegistry;
 use crate::route::RouteMap;
 use crate::run::RunSettings;
 use crate::segment::{Graveyard, MergeLimits};
@@ -89,7 +89,7 @@ impl Core {
     /// A failure after which nothing may be written any more. Wakes everyone who waits.
     pub(crate) fn fail(&self, error: &Error) -> Error {
         self.health.fail(&error.to_string());
-        self.registry.set_state(RegistryState::Error);
+        self.registry.fail(self.health.refusal());
         self.publisher.fail();
         self.logs.fail();
         self.budget.stop();

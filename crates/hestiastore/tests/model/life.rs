@@ -32,7 +32,9 @@ impl World {
             self.troubles.end(&self.directory);
             closed = index.close();
         }
-        if let Some((snapshot, _)) = self.snapshots.first() {
+        let ended = index.state() == IndexState::Closed;
+        assert!(ended || self.armed.is_some(), "{closed:?}, and it is still open");
+        if let Some((snapshot, _)) = self.snapshots.first().filter(|_| ended) {
             assert!(matches!(snapshot.get(&[][..]), Err(Error::Closed)), "a snapshot lives after close");
         }
         self.snapshots.clear();
@@ -126,6 +128,8 @@ impl World {
         self.iterators.clear();
         let ended = self.index.as_ref().is_none_or(|index| index.state() != IndexState::Ready);
         if ended {
+            // What a failed index was at may be beyond what its log holds.
+            self.ever_off = true;
             let crash = self.troubles.crash().expect("there is a trouble");
             self.crash(&crash);
         } else {
@@ -192,6 +196,7 @@ impl World {
         }
         self.troubles.end(&self.directory);
         if self.index().state() != IndexState::Ready {
+            self.ever_off = true;
             let crash = self.troubles.crash().expect("only a trouble ends an index");
             self.crash(&crash);
         }

@@ -31,7 +31,7 @@ pub(super) struct IndexCheck {
 enum Stage {
     Files,
     Logs,
-    Runs(RunsCheck),
+    Runs(Box<RunsCheck>),
     Done,
 }
 
@@ -55,7 +55,7 @@ impl IndexCheck {
             }
             Stage::Logs => {
                 let bytes = core.check_logs(&mut self.report);
-                self.stage = Stage::Runs(RunsCheck::new());
+                self.stage = Stage::Runs(Box::new(RunsCheck::new()));
                 Ok(Some(bytes))
             }
             Stage::Runs(runs) => {
