@@ -63,7 +63,7 @@ pub(crate) struct OpenRequest {
 }
 
 /// Opens or creates.
-pub(crate) fn open(request: OpenRequest) -> Result<Arc<Core>> {
+pub(crate) fn open(mut request: OpenRequest) -> Result<Arc<Core>> {
     if request.existence == Existence::Must {
         refuse_foreign(&*request.directory)?;
     }
@@ -88,6 +88,7 @@ pub(crate) fn open(request: OpenRequest) -> Result<Arc<Core>> {
         highest_edit_named(&*request.directory, &names),
         &missing_runs(&read.state, &names),
     )?;
+    request.environment = request.environment.in_epoch(read.state.epoch);
     let core = build(request, config, read.state, lock)?;
     recover(&core)?;
     core.health.advance(IndexState::Ready);
