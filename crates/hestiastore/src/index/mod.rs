@@ -31,6 +31,7 @@ mod scheduler;
 mod section;
 mod snapshot;
 mod split;
+mod verify_logs;
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
@@ -45,6 +46,8 @@ pub use commit::{MAX_KEY_BYTES, MAX_VALUE_BYTES};
 pub use health::IndexState;
 pub use iter::{Cursor, Iter};
 pub use snapshot::{Snapshot, ValueRef};
+pub use verify_logs::{ListedLogFile, ListedLogs, LogEnd, LogFileReport, LogsReport};
+pub(crate) use verify_logs::{list_logs, verify_log_file, verify_logs};
 
 use self::core::Core;
 use crate::config::{Config, Durability};

@@ -26,8 +26,8 @@ use crate::directory::{Directory, DirectoryLock, LockMode};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::manifest::{
-    MANIFEST_NAME, ManifestFile, ManifestState, RunReference, SegmentState, confirm_torn_tail, not_an_index,
-    read_manifest,
+    MANIFEST_NAME, ManifestFile, ManifestState, ReadManifest, RunReference, SegmentState, confirm_torn_tail,
+    not_an_index, read_manifest,
 };
 use crate::registry::SegmentRegistry;
 use crate::route::RouteMap;
@@ -67,7 +67,8 @@ pub(crate) fn open(mut request: OpenRequest) -> Result<Arc<Core>> {
     if request.existence == Existence::Must {
         refuse_foreign(&*request.directory)?;
     }
-    let lock = take_lock(&request)?;
+    let mode = if request.read_only { LockMode::Shared } else { LockMode::Exclusive };
+    let lock = take_lock(&*request.directory, mode)?;
     let names = list(&*request.directory)?;
     let exists = names.iter().any(|name| name == MANIFEST_NAME);
     match request.existence {
@@ -82,12 +83,7 @@ pub(crate) fn open(mut request: OpenRequest) -> Result<Arc<Core>> {
     check_types(&read.state, &request)?;
     let stored = Config::decode(&read.state.config)?;
     let config = merge_at_open(&stored, &request.patch)?;
-    let names = list(&*request.directory)?;
-    confirm_torn_tail(
-        &read,
-        highest_edit_named(&*request.directory, &names),
-        &missing_runs(&read.state, &names),
-    )?;
+    confirm_end(&*request.directory, &read)?;
     request.environment = request.environment.in_epoch(read.state.epoch);
     let core = build(request, config, read.state, lock)?;
     recover(&core)?;
@@ -96,7 +92,7 @@ pub(crate) fn open(mut request: OpenRequest) -> Result<Arc<Core>> {
 }
 
 /// Refuses a directory without a manifest before the lock leaves a file in what is somebody else's.
-fn refuse_foreign(directory: &dyn Directory) -> Result<()> {
+pub(super) fn refuse_foreign(directory: &dyn Directory) -> Result<()> {
     let names = list(directory)?;
     if names.iter().any(|name| name == MANIFEST_NAME) {
         return Ok(());
@@ -104,10 +100,9 @@ fn refuse_foreign(directory: &dyn Directory) -> Result<()> {
     Err(not_an_index(directory))
 }
 
-fn take_lock(request: &OpenRequest) -> Result<Box<dyn DirectoryLock>> {
-    let mode = if request.read_only { LockMode::Shared } else { LockMode::Exclusive };
-    let location = request.directory.location();
-    request.directory.lock(mode).map_err(|error| match error.kind() {
+pub(super) fn take_lock(directory: &dyn Directory, mode: LockMode) -> Result<Box<dyn DirectoryLock>> {
+    let location = directory.location();
+    directory.lock(mode).map_err(|error| match error.kind() {
         io::ErrorKind::WouldBlock => Error::Locked { directory: location, holder: error.to_string() },
         _ => Error::io("lock", location, error),
     })
@@ -176,6 +171,12 @@ fn check_types(state: &ManifestState, request: &OpenRequest) -> Result<()> {
     };
     check("key", &state.key_type, &request.key_type)?;
     check("value", &state.value_type, &request.value_type)
+}
+
+/// What the manifest alone cannot tell about its end (D6).
+pub(super) fn confirm_end(directory: &dyn Directory, read: &ReadManifest) -> Result<()> {
+    let names = list(directory)?;
+    confirm_torn_tail(read, highest_edit_named(directory, &names), &missing_runs(&read.state, &names))
 }
 
 /// The greatest manifest edit that any log's BEGIN names, of the logs that can be read at all.
@@ -322,13 +323,11 @@ fn add_reference(version: &mut SegmentVersion, run: &RunReference, handle: &Arc<
 /// Replays the log into the buffers, and sets where seqs and the log go on.
 fn recover(core: &Arc<Core>) -> Result<()> {
     let state = core.manifest.lock().state.clone();
-    let runs = state.segments.values().flat_map(|segment| &segment.runs);
-    let greatest_in_runs = runs.map(|run| run.max_seq).max().unwrap_or(0);
-    let closed_seq = state.closed.map_or(0, |closed| closed.last_seq);
+    let proven_synced_seq = state.proven_synced_seq();
     let mut recovered = Recovered::default();
-    let mut next_seq = 1 + greatest_in_runs.max(state.last_seq).max(closed_seq);
+    let mut next_seq = 1 + proven_synced_seq.max(state.last_seq);
     if !state.logs.is_empty() {
-        let end = replay_logs(core, &state, greatest_in_runs.max(closed_seq), &mut recovered)?;
+        let end = replay_logs(core, &state, proven_synced_seq, &mut recovered)?;
         next_seq = next_seq.max(end.next_seq);
         adopt_logs(core, &state, &end, &mut recovered)?;
     }

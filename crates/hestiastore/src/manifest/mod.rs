@@ -29,14 +29,14 @@ mod state;
 mod walk;
 
 #[cfg(test)]
-pub(crate) use self::{read::ReadManifest, state::LogEnd, walk::Tail};
+pub(crate) use self::{state::LogEnd, walk::Tail};
 #[cfg(test)]
 mod tests;
 
 pub(crate) use dump::dump_manifest;
 pub(crate) use edit::{Change, Edit};
 pub(crate) use file::ManifestFile;
-pub(crate) use read::{confirm_torn_tail, not_an_index, read_manifest};
+pub(crate) use read::{ReadManifest, confirm_torn_tail, not_an_index, read_manifest};
 pub(crate) use state::{Closed, LogState, ManifestState, RunReference, SegmentState};
 
 /// The name of the manifest in its directory.

@@ -39,8 +39,7 @@ pub(crate) struct ListedLog {
 pub(crate) enum DamagePolicy {
     /// [`Error::Corruption`].
     Fail,
-    /// The history ends before the damage, with a report. For `repair`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "chosen by `repair`, which is not there yet"))]
+    /// The history ends before the damage, with a report.
     CutAndReport,
 }
 
