@@ -14,6 +14,8 @@
 mod dump;
 mod evidence;
 mod format;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod log;
 mod marks;
 mod operations;
