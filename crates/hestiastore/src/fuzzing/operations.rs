@@ -114,7 +114,7 @@ impl World {
         let mut batch = WriteBatch::new();
         for _ in 0..input.u8() % 8 {
             let key = key(input);
-            if input.u8() % 4 == 0 {
+            if input.u8().is_multiple_of(4) {
                 batch.delete(&key).unwrap();
                 self.model.remove(&key);
             } else {
