@@ -4,26 +4,64 @@ use std::path::Path;
 
 use hestiastore::config::ConfigPatch;
 use hestiastore::types::Raw;
-use hestiastore::{Error, IndexBuilder, SegmentIndex};
+use hestiastore::{Error, IndexBuilder, RecoveryPolicy, SegmentIndex};
+
+use clap::ValueEnum;
 
 use crate::codec::{Codec, Codecs};
 use crate::failure::Failure;
+use crate::output::say;
 
 /// Any index, as encoded bytes.
 pub(crate) type RawIndex = SegmentIndex<Raw, Raw>;
+
+/// How a damaged log is met.
+#[derive(Debug, Clone, Copy, Default, clap::Args)]
+pub(crate) struct Recovery {
+    /// What to do about a damaged log
+    #[arg(long = "recovery", value_name = "POLICY", default_value = "fail")]
+    policy: Policy,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum Policy {
+    /// Refuse to open the index
+    #[default]
+    Fail,
+    /// Give up what is behind the damage, and say what that is
+    Cut,
+}
+
+impl From<Recovery> for RecoveryPolicy {
+    fn from(recovery: Recovery) -> Self {
+        match recovery.policy {
+            Policy::Fail => Self::Fail,
+            Policy::Cut => Self::CutAtDamage,
+        }
+    }
+}
 
 fn builder(directory: &Path) -> IndexBuilder<Raw, Raw> {
     SegmentIndex::builder(directory)
 }
 
 /// Opens an index that exists, to change nothing.
-pub(crate) fn for_reading(directory: &Path) -> Result<RawIndex, Failure> {
-    builder(directory).open_read_only().map_err(|error| with_advice(error, directory))
+pub(crate) fn for_reading(directory: &Path, recovery: Recovery) -> Result<RawIndex, Failure> {
+    opened(builder(directory).recovery(recovery.into()).open_read_only(), directory)
 }
 
 /// Opens an index that exists.
-pub(crate) fn for_writing(directory: &Path) -> Result<RawIndex, Failure> {
-    builder(directory).open().map_err(|error| with_advice(error, directory))
+pub(crate) fn for_writing(directory: &Path, recovery: Recovery) -> Result<RawIndex, Failure> {
+    opened(builder(directory).recovery(recovery.into()).open(), directory)
+}
+
+/// Tells what was lost, or why there is no index.
+fn opened(outcome: hestiastore::Result<RawIndex>, directory: &Path) -> Result<RawIndex, Failure> {
+    let index = outcome.map_err(|error| with_advice(error, directory))?;
+    if let Some(loss) = index.log_loss() {
+        say(loss);
+    }
+    Ok(index)
 }
 
 /// Makes an index.
@@ -37,11 +75,15 @@ pub(crate) fn create(
 }
 
 /// Opens an index, or makes one of strings where there is nothing yet.
-pub(crate) fn for_loading(directory: &Path, settings: ConfigPatch) -> Result<RawIndex, Failure> {
+pub(crate) fn for_loading(
+    directory: &Path,
+    settings: ConfigPatch,
+    recovery: Recovery,
+) -> Result<RawIndex, Failure> {
     if is_free(directory) {
         return create(directory, "string", "string", settings);
     }
-    builder(directory).settings(settings).open().map_err(|error| with_advice(error, directory))
+    opened(builder(directory).settings(settings).recovery(recovery.into()).open(), directory)
 }
 
 /// Whether nothing is there that could be somebody's.

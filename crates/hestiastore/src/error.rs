@@ -5,6 +5,8 @@
 use std::io;
 use std::sync::Arc;
 
+use crate::obstacle::{is_obstacle, is_out_of_descriptors};
+
 /// What every fallible operation of the engine returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -157,6 +159,16 @@ impl Error {
     /// An I/O error with its file and operation.
     pub(crate) fn io(operation: &'static str, file: impl Into<String>, source: io::Error) -> Self {
         Error::Io { operation, file: file.into(), source: Arc::new(source) }
+    }
+
+    /// Whether something outside stands in the way for now; see [`is_obstacle`].
+    pub(crate) fn is_obstacle(&self) -> bool {
+        matches!(self, Error::Io { source, .. } if is_obstacle(source))
+    }
+
+    /// Whether too many files are open.
+    pub(crate) fn is_out_of_descriptors(&self) -> bool {
+        matches!(self, Error::Io { source, .. } if is_out_of_descriptors(source))
     }
 
     /// Damage found in a file.

@@ -137,6 +137,12 @@ mod tests {
     }
 
     #[test]
+    fn f1_a_file_of_another_kind_is_refused() {
+        let error = FileHeader::decode(&example().encode(), *b"HSTWAL\r\n", "f").unwrap_err();
+        assert!(error.to_string().contains("HSTRUN"), "{error}");
+    }
+
+    #[test]
     fn f1_every_flip_and_every_truncation_is_found() {
         let encoded = example().encode();
         for bit in 0..encoded.len() * 8 {

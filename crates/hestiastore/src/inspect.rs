@@ -134,7 +134,7 @@ pub fn list_logs(directory: &dyn Directory) -> Result<ListedLogs> {
 /// # Errors
 /// What keeps recovery from beginning: a writer that holds the lock, a manifest that cannot be read. Damage of
 /// logs is a part of the report.
-pub fn verify_logs(directory: &dyn Directory) -> Result<LogsReport> {
+pub fn verify_logs(directory: &Arc<dyn Directory>) -> Result<LogsReport> {
     crate::index::verify_logs(directory)
 }
 

@@ -7,6 +7,7 @@ pub mod directory;
 pub mod environment;
 pub mod inspect;
 pub mod metrics;
+pub mod repair;
 pub mod types;
 
 mod block;
@@ -21,6 +22,7 @@ mod fuzz_input;
 pub mod fuzzing;
 mod index;
 mod manifest;
+mod obstacle;
 mod registry;
 mod route;
 mod run;
@@ -29,6 +31,7 @@ mod wal;
 
 pub use error::{Error, Result};
 pub use index::{
-    CheckReport, Cursor, IndexBuilder, IndexState, Iter, MAX_KEY_BYTES, MAX_VALUE_BYTES, SegmentIndex,
-    Snapshot, ValueRef, WriteBatch,
+    CheckReport, Cursor, IndexBuilder, IndexState, Iter, LogLoss, MAX_KEY_BYTES, MAX_VALUE_BYTES,
+    RunBeyondCut, SegmentIndex, Snapshot, ValueRef, WriteBatch,
 };
+pub use wal::RecoveryPolicy;

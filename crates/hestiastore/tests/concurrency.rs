@@ -10,14 +10,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use hestiastore::config::Durability;
-use hestiastore::directory::MemoryDirectory;
+use hestiastore::directory::SimulatedDirectory;
 use hestiastore::{Error, IndexBuilder, Result, SegmentIndex, WriteBatch};
 
 type Index = SegmentIndex<u64, Vec<u8>>;
 
 const THREADS: u64 = 4;
 
-fn busy(directory: &MemoryDirectory, budget_bytes: u64) -> IndexBuilder<u64, Vec<u8>> {
+fn busy(directory: &SimulatedDirectory, budget_bytes: u64) -> IndexBuilder<u64, Vec<u8>> {
     Index::builder_in(Arc::new(directory.clone()))
         .write_buffer(|w| w.budget_bytes(budget_bytes).delta_cache_bytes(64 << 10))
         .segment(|s| s.target_bytes(8 << 10).delta_fan_in(2))
@@ -144,7 +144,7 @@ fn scan_against(
 }
 
 fn nothing_is_lost_and_nothing_invented(budget_bytes: u64, durability: Durability) {
-    let directory = MemoryDirectory::new();
+    let directory = SimulatedDirectory::new();
     let index = busy(&directory, budget_bytes).log(|l| l.durability(durability)).create().unwrap();
     let stop = AtomicBool::new(false);
     let mut model = BTreeMap::new();
@@ -199,7 +199,7 @@ fn number(value: &[u8]) -> u64 {
 #[test]
 fn what_a_reader_has_seen_of_a_key_never_goes_back() {
     const KEYS: u64 = 64;
-    let directory = MemoryDirectory::new();
+    let directory = SimulatedDirectory::new();
     let index = busy(&directory, 16 << 20).create().unwrap();
     for key in 0..KEYS {
         index.put(spread(key), 0u64.to_be_bytes().as_slice()).unwrap();
@@ -258,7 +258,7 @@ fn what_a_reader_has_seen_of_a_key_never_goes_back() {
 fn c1_every_reader_sees_every_batch_wholly() {
     const ACCOUNTS: u64 = 200;
     const EACH: u64 = 1_000;
-    let directory = MemoryDirectory::new();
+    let directory = SimulatedDirectory::new();
     let index = busy(&directory, 16 << 20).create().unwrap();
     let padded = |amount: u64| {
         let mut value = amount.to_be_bytes().to_vec();
@@ -319,7 +319,7 @@ fn c1_every_reader_sees_every_batch_wholly() {
 
 #[test]
 fn an_iterator_shows_its_moment_through_many_splits() {
-    let directory = MemoryDirectory::new();
+    let directory = SimulatedDirectory::new();
     let index = busy(&directory, 16 << 20).create().unwrap();
     for n in 0..2_000 {
         index.put(spread(n), n.to_be_bytes().as_slice()).unwrap();
@@ -363,7 +363,7 @@ fn all_have_begun(counters: &[AtomicU64]) {
 }
 
 fn close_while_others_work(budget_bytes: u64, durability: Durability, begun: bool) {
-    let directory = MemoryDirectory::new();
+    let directory = SimulatedDirectory::new();
     let index = busy(&directory, budget_bytes).log(|l| l.durability(durability)).create().unwrap();
     let written: Vec<AtomicU64> = (0..3).map(|_| AtomicU64::new(0)).collect();
     let ends_closed = |outcome: Result<()>| match outcome {
@@ -454,7 +454,7 @@ fn c7_close_while_others_wait_for_syncs() {
 
 #[test]
 fn c7_a_dropped_handle_closes_and_what_is_left_of_it_answers_closed() {
-    let directory = MemoryDirectory::new();
+    let directory = SimulatedDirectory::new();
     let index = busy(&directory, 1 << 20).create().unwrap();
     for n in 0..5_000 {
         index.put(spread(n), vec![3; 100]).unwrap();
@@ -488,7 +488,7 @@ fn c7_a_dropped_handle_closes_and_what_is_left_of_it_answers_closed() {
 
 #[test]
 fn dropping_while_maintenance_is_in_full_swing() {
-    let directory = MemoryDirectory::new();
+    let directory = SimulatedDirectory::new();
     for round in 0..10u64 {
         let index = busy(&directory, 16 << 20).open_or_create().unwrap();
         for n in 0..500 {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use hestiastore::SegmentIndex;
 use hestiastore::config::Durability;
-use hestiastore::directory::{Directory, MemoryDirectory};
+use hestiastore::directory::{Directory, SimulatedDirectory};
 use hestiastore::environment::Environment;
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/store.hex");
@@ -21,7 +21,7 @@ type Index = SegmentIndex<String, u32>;
 
 /// One thread and no log thread, so that nothing depends on who comes first.
 fn written() -> Files {
-    let directory = MemoryDirectory::new();
+    let directory = SimulatedDirectory::new();
     let index = Index::builder_in(Arc::new(directory.clone()))
         .environment(Environment::repeatable(42))
         .maintenance(|m| m.threads(1).automatic(false))
@@ -87,7 +87,7 @@ fn f1_a_small_store_keeps_its_bytes() {
 
 #[test]
 fn f1_the_golden_store_is_read() {
-    let directory = MemoryDirectory::new();
+    let directory = SimulatedDirectory::new();
     for (name, bytes) in from_text(&std::fs::read_to_string(GOLDEN).unwrap()) {
         directory.write_all(&name, &bytes).unwrap();
     }

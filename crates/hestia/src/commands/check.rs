@@ -22,6 +22,8 @@ pub(crate) struct Arguments {
     /// Directory of the index
     #[arg(value_name = "DIR")]
     directory: PathBuf,
+    #[command(flatten)]
+    recovery: opening::Recovery,
     /// As one JSON object
     #[arg(long)]
     json: bool,
@@ -41,7 +43,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
 
 /// Damage that does not even let the index open is a finding as well.
 fn check(arguments: &Arguments) -> Result<CheckReport, Failure> {
-    match opening::for_reading(&arguments.directory) {
+    match opening::for_reading(&arguments.directory, arguments.recovery) {
         Ok(index) => Ok(index.check()?),
         Err(Failure::Index(problem @ Error::Corruption { .. })) => {
             let mut report = CheckReport::default();

@@ -16,10 +16,12 @@ pub(crate) struct Arguments {
     /// Directory of the index
     #[arg(value_name = "DIR")]
     directory: PathBuf,
+    #[command(flatten)]
+    recovery: opening::Recovery,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
-    let index = opening::for_writing(&arguments.directory)?;
+    let index = opening::for_writing(&arguments.directory, arguments.recovery)?;
     index.compact_and_wait()?;
     index.close()?;
     Ok(Outcome::Done)

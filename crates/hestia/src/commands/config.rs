@@ -24,7 +24,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
     let config = match &arguments.directory {
-        Some(directory) => opening::for_reading(directory)?.config().clone(),
+        Some(directory) => opening::for_reading(directory, opening::Recovery::default())?.config().clone(),
         None => Config::default(),
     };
     let mut output = Output::new()?;

@@ -18,13 +18,15 @@ pub(crate) struct Arguments {
     /// Directory of the index
     #[arg(value_name = "DIR")]
     directory: PathBuf,
+    #[command(flatten)]
+    recovery: opening::Recovery,
     /// Estimate without a scan; keys that are stored in several versions count several times
     #[arg(long)]
     approximate: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
-    let index = opening::for_reading(&arguments.directory)?;
+    let index = opening::for_reading(&arguments.directory, arguments.recovery)?;
     let count = if arguments.approximate { index.approximate_len() } else { index.len()? };
     let mut output = Output::new()?;
     output.line(count)?;

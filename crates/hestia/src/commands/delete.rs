@@ -18,13 +18,15 @@ pub(crate) struct Arguments {
     /// Directory of the index
     #[arg(value_name = "DIR")]
     directory: PathBuf,
+    #[command(flatten)]
+    recovery: opening::Recovery,
     /// The key, a text of the index's key type
     #[arg(allow_negative_numbers = true)]
     key: OsString,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
-    let index = opening::for_writing(&arguments.directory)?;
+    let index = opening::for_writing(&arguments.directory, arguments.recovery)?;
     let codecs = opening::codecs(&index);
     let key = codecs.key.encode(arguments.key.as_bytes())?;
     index.delete(&*key)?;

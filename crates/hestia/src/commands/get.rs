@@ -23,6 +23,8 @@ pub(crate) struct Arguments {
     /// Directory of the index
     #[arg(value_name = "DIR")]
     directory: PathBuf,
+    #[command(flatten)]
+    recovery: opening::Recovery,
     /// The key, a text of the index's key type
     #[arg(allow_negative_numbers = true)]
     key: OsString,
@@ -32,7 +34,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
-    let index = opening::for_reading(&arguments.directory)?;
+    let index = opening::for_reading(&arguments.directory, arguments.recovery)?;
     let codecs = opening::codecs(&index);
     let key = codecs.key.encode(arguments.key.as_bytes())?;
     let Some(value) = index.get_ref(&*key)? else { return Ok(Outcome::No) };

@@ -35,6 +35,8 @@ pub(crate) struct Arguments {
     /// Directory of the index; where there is nothing, an index of strings is made
     #[arg(value_name = "DIR")]
     directory: PathBuf,
+    #[command(flatten)]
+    recovery: opening::Recovery,
     /// The file; - or nothing for standard input
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
@@ -54,7 +56,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
     settings::refuse(&problems)?;
     // Before the index, so that a mistyped name makes none.
     let input = Input::open(arguments.file.as_deref())?;
-    let index = opening::for_loading(&arguments.directory, patch)?;
+    let index = opening::for_loading(&arguments.directory, patch, arguments.recovery)?;
     let codecs = opening::codecs(&index);
     let load =
         Load { index: &index, codecs: &codecs, format: arguments.format, skip_bad: arguments.skip_bad };

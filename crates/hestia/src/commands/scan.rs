@@ -29,6 +29,8 @@ pub(crate) struct Arguments {
     /// Directory of the index
     #[arg(value_name = "DIR")]
     directory: PathBuf,
+    #[command(flatten)]
+    recovery: opening::Recovery,
     /// The first key, included
     #[arg(long, value_name = "KEY", allow_negative_numbers = true)]
     from: Option<OsString>,
@@ -53,7 +55,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
-    let index = opening::for_reading(&arguments.directory)?;
+    let index = opening::for_reading(&arguments.directory, arguments.recovery)?;
     let codecs = opening::codecs(&index);
     let range = Range::of(arguments, &codecs.key)?;
     let mut output = Output::new()?;

@@ -20,13 +20,15 @@ pub(crate) struct Arguments {
     /// Directory of the index
     #[arg(value_name = "DIR")]
     directory: PathBuf,
+    #[command(flatten)]
+    recovery: opening::Recovery,
     /// As one JSON object
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
-    let index = opening::for_reading(&arguments.directory)?;
+    let index = opening::for_reading(&arguments.directory, arguments.recovery)?;
     let (key_type, value_type) = index.type_names();
     let metrics = index.metrics_snapshot();
     let mut output = Output::new()?;

@@ -1,5 +1,6 @@
 //! Where a payload position lies in the file, and a block's header.
 
+use crate::directory::File;
 use crate::error::{Error, Result};
 
 /// The file header and zeros.
@@ -38,6 +39,21 @@ impl BlockLayout {
     pub(crate) fn locate(self, position: u64) -> (u64, usize) {
         let payload = self.payload_bytes() as u64;
         (position / payload, (position % payload) as usize)
+    }
+
+    /// Whether one of the first blocks of a file validates with this layout.
+    pub(crate) fn has_valid_block(self, file: &dyn File, file_bytes: u64, uid: u64) -> bool {
+        const BLOCKS_TRIED: u64 = 8;
+        let mut block = Vec::new();
+        (0..BLOCKS_TRIED).any(|number| {
+            let offset = self.block_offset(number);
+            if offset.saturating_add(u64::from(self.block_bytes)) > file_bytes {
+                return false;
+            }
+            block.resize(self.block_bytes(), 0);
+            let read = file.read_at(offset, &mut block).is_ok_and(|read| read == block.len());
+            read && open_block(&block, uid, number, "", offset).is_ok()
+        })
     }
 
     pub(crate) fn block_offset(self, block: u64) -> u64 {

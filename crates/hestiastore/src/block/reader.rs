@@ -67,6 +67,25 @@ impl BlockFileReader {
         Ok(())
     }
 
+    /// Reads a payload range block by block; what cannot be read, or lies behind the end of the file,
+    /// becomes zeros. For a search of damaged files.
+    pub(crate) fn read_payload_leniently(&self, position: u64, length: usize, out: &mut Vec<u8>) {
+        out.clear();
+        out.resize(length, 0);
+        let mut rest = out.as_mut_slice();
+        let mut at = position;
+        while !rest.is_empty() {
+            let (_, within) = self.layout.locate(at);
+            let part = rest.len().min(self.layout.payload_bytes() - within);
+            let (piece, behind) = rest.split_at_mut(part);
+            if self.file.read_at(self.file_offset(at), piece).is_err() {
+                piece.fill(0);
+            }
+            at += part as u64;
+            rest = behind;
+        }
+    }
+
     /// Reads whole blocks with one read, checks each, and leaves their payload in `out`.
     pub(crate) fn read_checked(&self, first: u64, count: u64, out: &mut Vec<u8>) -> Result<()> {
         out.clear();

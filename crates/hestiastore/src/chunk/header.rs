@@ -6,7 +6,7 @@ pub(crate) const CHUNK_HEADER_BYTES: usize = 16;
 pub(crate) const CELL_BYTES: usize = 16;
 
 /// The number of the cell where a chunk begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ChunkPosition(pub(crate) u64);
 
 impl ChunkPosition {

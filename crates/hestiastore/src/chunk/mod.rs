@@ -12,6 +12,7 @@ pub(crate) mod filter;
 pub(crate) mod fuzz;
 mod header;
 mod reader;
+mod scan;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -19,4 +20,5 @@ mod writer;
 pub(crate) use filter::FilterPipeline;
 pub(crate) use header::{CHUNK_HEADER_BYTES, ChunkPosition, ChunkType, cells};
 pub(crate) use reader::{ChunkReader, ExpectedChunk, StoredChunk};
+pub(crate) use scan::FoundChunk;
 pub(crate) use writer::{ChunkWriter, WrittenChunk};

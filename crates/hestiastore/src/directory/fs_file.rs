@@ -1,26 +1,43 @@
 //! A file of the file system, read and written at offsets.
 //!
 //! There is no position and no lock: calls on different ranges run side by side in the kernel.
+//!
+//! Whoever goes beyond the process's file-size limit is killed by SIGXFSZ unless the process ignores
+//! it, so the limit is looked at first: it is an error like any other, in every process.
 
 use std::fs;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::FallocateFlags;
 use rustix::io::{Errno, retry_on_intr};
+use rustix::process::{Resource, getrlimit};
 
 use super::name::{check_range, check_writable};
+use super::read_fully::read_fully;
 use super::{File, OpenMode};
 
 #[derive(Debug)]
 pub(super) struct FsFile {
     file: fs::File,
     writable: bool,
+    /// The file-size limit was found to be no lower than this.
+    allowed_bytes: AtomicU64,
 }
 
 impl FsFile {
     pub(super) fn new(file: fs::File, mode: OpenMode) -> Self {
-        Self { file, writable: mode == OpenMode::ReadWrite }
+        Self { file, writable: mode == OpenMode::ReadWrite, allowed_bytes: AtomicU64::new(0) }
+    }
+
+    /// Looks at the limit when the file is written to further out than before.
+    fn check_size(&self, end: u64) -> io::Result<()> {
+        if end > self.allowed_bytes.load(Ordering::Relaxed) {
+            check_size_limit(end)?;
+            self.allowed_bytes.fetch_max(end, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     /// For systems that cannot reserve. A zero as the last byte extends the file as a truncation
@@ -40,21 +57,13 @@ impl File for FsFile {
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         check_range(offset, buffer.len())?;
-        let mut done = 0;
-        while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
-            match self.file.read_at(rest, offset + done as u64) {
-                Ok(0) => break,
-                Ok(count) => done += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(done)
+        read_fully(offset, buffer, |offset, rest| self.file.read_at(rest, offset))
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         check_writable(self.writable)?;
         check_range(offset, bytes.len())?;
+        self.check_size(offset + bytes.len() as u64)?;
         self.file.write_all_at(bytes, offset)
     }
 
@@ -64,6 +73,9 @@ impl File for FsFile {
         if length == 0 {
             return Ok(());
         }
+        // Also within what is reserved already: a lowered limit is to be met here rather than in a write.
+        check_size_limit(length)?;
+        self.allowed_bytes.fetch_max(length, Ordering::Relaxed);
         let flags = FallocateFlags::empty();
         match retry_on_intr(|| rustix::fs::fallocate(&self.file, flags, 0, length)) {
             // Some systems reserve without extending.
@@ -75,5 +87,13 @@ impl File for FsFile {
 
     fn sync(&self) -> io::Result<()> {
         self.file.sync_data()
+    }
+}
+
+/// [`io::ErrorKind::FileTooLarge`] if no file of the process may have `length` bytes.
+pub(super) fn check_size_limit(length: u64) -> io::Result<()> {
+    match getrlimit(Resource::Fsize).current {
+        Some(limit) if length > limit => Err(Errno::FBIG.into()),
+        _ => Ok(()),
     }
 }

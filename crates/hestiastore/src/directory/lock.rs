@@ -10,7 +10,9 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::fs_file::check_size_limit;
 use super::{DirectoryLock, LockMode};
+use crate::obstacle::is_obstacle;
 
 /// More than any text that [`holder_lines`] makes; a longer file was written by somebody else.
 const MAX_TEXT_BYTES: usize = 512;
@@ -45,10 +47,11 @@ impl FsLock {
 
     /// A full disk is no reason to refuse the lock, for then nobody could make room.
     fn write_text(&self, text: &str) -> io::Result<()> {
-        use io::ErrorKind::{QuotaExceeded, StorageFull};
-        let written = self.file.set_len(0).and_then(|()| self.file.write_all_at(text.as_bytes(), 0));
+        let written = check_size_limit(text.len() as u64)
+            .and_then(|()| self.file.set_len(0))
+            .and_then(|()| self.file.write_all_at(text.as_bytes(), 0));
         match written {
-            Err(error) if matches!(error.kind(), StorageFull | QuotaExceeded) => Ok(()),
+            Err(error) if is_obstacle(&error) => Ok(()),
             outcome => outcome,
         }
     }

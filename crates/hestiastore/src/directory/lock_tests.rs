@@ -36,8 +36,10 @@ fn locks_exclude_handles_of_one_process() {
     let open = || FsDirectory::open(place.path()).unwrap();
     exclude_each_other(&open(), &open());
     assert!(place.path().join(".lock").exists());
-    let directory = MemoryDirectory::new();
-    exclude_each_other(&directory, &directory.clone());
+    let memory = MemoryDirectory::new();
+    exclude_each_other(&memory, &memory.clone());
+    let simulated = SimulatedDirectory::new();
+    exclude_each_other(&simulated, &simulated.clone());
 }
 
 #[test]

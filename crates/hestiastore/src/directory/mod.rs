@@ -8,13 +8,20 @@
 //! Thread safety: both traits are shared by all threads; calls on different ranges of one file may
 //! run side by side.
 
+mod entries;
 mod fs;
 mod fs_file;
+mod image;
 mod lock;
 #[cfg(test)]
 mod lock_tests;
 mod memory;
+mod memory_lock;
 mod name;
+mod quarantine;
+mod read_fully;
+#[cfg(any(test, feature = "simulation"))]
+mod simulated;
 #[cfg(test)]
 mod tests;
 
@@ -23,7 +30,10 @@ use std::io;
 use std::sync::Arc;
 
 pub use self::fs::FsDirectory;
-pub use self::memory::{CrashPolicy, MemoryDirectory};
+pub use self::memory::MemoryDirectory;
+pub(crate) use self::quarantine::{free_place, move_to_quarantine};
+#[cfg(any(test, feature = "simulation"))]
+pub use self::simulated::{CrashPolicy, Fault, FaultRule, Operation, OperationKind, SimulatedDirectory};
 
 /// What a file is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +99,8 @@ pub trait File: Send + Sync + fmt::Debug {
     /// The length in bytes.
     fn len(&self) -> io::Result<u64>;
 
-    /// Reads up to `buffer.len()` bytes; fewer only at the end of the file.
+    /// Fills `buffer`; fewer bytes than that mean the end of the file, and nothing else. Where the
+    /// system gives fewer, the file asks again.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
 
     /// Writes all of `bytes`, extending the file (with zeros in between) where needed.

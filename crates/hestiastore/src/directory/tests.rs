@@ -1,4 +1,4 @@
-//! Both directories behave alike, and the file system's own sides: folders, odd files, threads.
+//! All directories behave alike, and the file system's own sides: folders, odd files, threads.
 
 use std::io::{self, ErrorKind};
 use std::process::Command;
@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// An operation of a script that both directories go through. Handles stand in four slots.
+/// An operation of a script that all directories go through. Handles stand in four slots.
 #[derive(Debug, Clone)]
 enum Step {
     Create { name: usize, slot: usize },
@@ -129,23 +129,31 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn both_directories_answer_alike(script in prop::collection::vec(steps(), 1..80)) {
+    fn all_directories_answer_alike(script in prop::collection::vec(steps(), 1..80)) {
         let place = tempfile::tempdir().unwrap();
         let on_disk = FsDirectory::open(place.path()).unwrap();
-        let in_memory = MemoryDirectory::new();
-        let (mut disk_slots, mut memory_slots) = (Slots::default(), Slots::default());
+        let (in_memory, simulated) = (MemoryDirectory::new(), SimulatedDirectory::new());
+        simulated.inject(FaultRule::new(Fault::ShortRead).by_chance(300, 1));
+        let mut slots: [Slots; 3] = Default::default();
         for step in script.iter().filter(|step| comparable(step)) {
-            prop_assert_eq!(
-                run(&on_disk, &mut disk_slots, step),
-                run(&in_memory, &mut memory_slots, step),
-                "{:?}", step
-            );
+            let expected = run(&on_disk, &mut slots[0], step);
+            prop_assert_eq!(&run(&in_memory, &mut slots[1], step), &expected, "in memory: {:?}", step);
+            prop_assert_eq!(&run(&simulated, &mut slots[2], step), &expected, "simulated: {:?}", step);
         }
         for name in NAMES {
-            let content = std::fs::read(place.path().join(name)).ok();
-            prop_assert_eq!(content.filter(|_| !name.is_empty()), in_memory.read_all(name));
+            let expected = content(&on_disk, name);
+            prop_assert_eq!(&content(&in_memory, name), &expected);
+            prop_assert_eq!(&content(&simulated, name), &expected);
+            prop_assert_eq!(&simulated.read_all(name), &expected);
         }
     }
+}
+
+fn content(directory: &dyn Directory, name: &str) -> Option<Vec<u8>> {
+    let file = directory.open(name, OpenMode::Read).ok()?;
+    let mut bytes = vec![0; file.len().unwrap() as usize];
+    assert_eq!(file.read_at(0, &mut bytes).unwrap(), bytes.len());
+    Some(bytes)
 }
 
 #[test]
@@ -195,7 +203,7 @@ fn what_is_no_regular_file_is_refused_without_waiting() {
 fn writes_and_allocations_run_side_by_side() {
     let place = tempfile::tempdir().unwrap();
     let on_disk = FsDirectory::open(place.path()).unwrap();
-    let directories: [&dyn Directory; 2] = [&on_disk, &MemoryDirectory::new()];
+    let directories: [&dyn Directory; 3] = [&on_disk, &MemoryDirectory::new(), &SimulatedDirectory::new()];
     for directory in directories {
         let file = directory.create("log").unwrap();
         let start = Barrier::new(3);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::corpus::folder;
 use crate::SegmentIndex;
 use crate::config::{Config, FilterNames};
-use crate::directory::{Directory, MemoryDirectory};
+use crate::directory::{Directory, MemoryDirectory, OpenMode};
 use crate::environment::Environment;
 use crate::run::fuzz::compact as compact_run;
 
@@ -59,7 +59,14 @@ fn files(directory: &MemoryDirectory, ending: &str) -> Vec<Vec<u8>> {
     let mut names: Vec<String> = directory.list().unwrap();
     names.retain(|name| name.ends_with(ending));
     names.sort();
-    names.iter().map(|name| directory.read_all(name).unwrap()).collect()
+    names.iter().map(|name| read(directory, name)).collect()
+}
+
+fn read(directory: &MemoryDirectory, name: &str) -> Vec<u8> {
+    let file = directory.open(name, OpenMode::Read).unwrap();
+    let mut bytes = vec![0; file.len().unwrap() as usize];
+    file.read_at(0, &mut bytes).unwrap();
+    bytes
 }
 
 #[test]

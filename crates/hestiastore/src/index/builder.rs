@@ -13,7 +13,9 @@ use crate::config::{
 use crate::directory::{Directory, FsDirectory, MemoryDirectory};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
+use crate::repair::{RepairOptions, RepairReport, plan_repair, repair};
 use crate::types::{KeyType, ValueType};
+use crate::wal::RecoveryPolicy;
 
 /// Where an index is to live.
 #[derive(Debug)]
@@ -46,6 +48,7 @@ pub struct IndexBuilder<K, V> {
     environment: Environment,
     patch: ConfigPatch,
     type_names: Option<(String, String)>,
+    recovery: RecoveryPolicy,
     types: PhantomData<fn() -> (K, V)>,
 }
 
@@ -78,6 +81,7 @@ impl<K: KeyType, V: ValueType> IndexBuilder<K, V> {
             environment: Environment::default(),
             patch: ConfigPatch::default(),
             type_names: None,
+            recovery: RecoveryPolicy::default(),
             types: PhantomData,
         }
     }
@@ -110,6 +114,12 @@ impl<K: KeyType, V: ValueType> IndexBuilder<K, V> {
     /// Time and randomness from elsewhere, so that a test can be repeated.
     pub fn environment(mut self, environment: Environment) -> Self {
         self.environment = environment;
+        self
+    }
+
+    /// What to do about a damaged log: by default the open fails. Nothing of it is stored.
+    pub fn recovery(mut self, policy: RecoveryPolicy) -> Self {
+        self.recovery = policy;
         self
     }
 
@@ -153,6 +163,46 @@ impl<K: KeyType, V: ValueType> IndexBuilder<K, V> {
         self.finish(Existence::Must, true)
     }
 
+    /// Finds what is damaged in an index that nobody has open, repairs it, and tells what was done and what is
+    /// lost: the reference's `checkAndRepairConsistency`. See [`crate::repair`].
+    ///
+    /// ```
+    /// use hestiastore::SegmentIndex;
+    ///
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # SegmentIndex::<u64, u64>::builder(folder.path()).create()?.close()?;
+    /// let report = SegmentIndex::<u64, u64>::builder(folder.path()).check_and_repair()?;
+    /// for loss in report.losses() {
+    ///     eprintln!("lost: {loss}");
+    /// }
+    /// # Ok::<(), hestiastore::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`crate::repair::repair`].
+    pub fn check_and_repair(self) -> Result<RepairReport> {
+        let (directory, options) = self.for_repair()?;
+        repair(&directory, &options)
+    }
+
+    /// What [`IndexBuilder::check_and_repair`] would do. Changes nothing.
+    ///
+    /// # Errors
+    /// Those of [`crate::repair::repair`].
+    pub fn plan_repair(self) -> Result<RepairReport> {
+        let (directory, options) = self.for_repair()?;
+        plan_repair(&directory, &options)
+    }
+
+    fn for_repair(self) -> Result<(Arc<dyn Directory>, RepairOptions)> {
+        let types = self.type_names.unwrap_or_else(|| (K::type_name(), V::type_name()));
+        let mut options = RepairOptions::default().settings(self.patch).environment(self.environment);
+        if types.0 != "*" && types.1 != "*" {
+            options = options.types(&types.0, &types.1);
+        }
+        Ok((directory(self.place, Existence::Must)?, options))
+    }
+
     fn finish(self, existence: Existence, read_only: bool) -> Result<SegmentIndex<K, V>> {
         let (key_type, value_type) = self.type_names.unwrap_or_else(|| (K::type_name(), V::type_name()));
         let core = open(OpenRequest {
@@ -163,6 +213,7 @@ impl<K: KeyType, V: ValueType> IndexBuilder<K, V> {
             value_type,
             existence,
             read_only,
+            recovery: self.recovery,
         })?;
         Ok(SegmentIndex::new(core))
     }

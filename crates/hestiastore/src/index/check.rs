@@ -5,12 +5,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::core::Core;
-use super::open::listed_logs;
+use super::recovery::listed_logs;
 use crate::error::{Error, Result};
 use crate::manifest::{MANIFEST_NAME, read_manifest};
 use crate::run::run_file_name;
 use crate::segment::{LoadRuns, RunRef, Segment};
-use crate::wal::{DamagePolicy, Expectations, replay};
+use crate::wal::{Expectations, RecoveryPolicy, replay};
 
 /// What a check went through and what it found.
 ///
@@ -120,7 +120,7 @@ impl Core {
         let mut problem = None;
         for _ in 0..ATTEMPTS {
             let listed = listed_logs(&self.manifest.lock().state);
-            let expectations = Expectations { proven_synced_seq: 0, policy: DamagePolicy::Fail };
+            let expectations = Expectations { proven_synced_seq: 0, policy: RecoveryPolicy::Fail };
             match replay(&*self.directory, &listed, expectations, &mut |_, _| Ok(())) {
                 Ok(_) => return,
                 Err(error) => problem = Some(error),

@@ -9,19 +9,32 @@ use super::health::IndexState;
 use crate::error::{Error, Result};
 use crate::manifest::{Change, Closed};
 use crate::registry::RegistryState;
+use crate::segment::Segment;
 
 /// A clean close leaves so much in the log at most; more is flushed (PROTOCOL L8).
 const LEFT_IN_LOG_BYTES: u64 = 1 << 20;
+
+/// What a close does about writes that it can save nowhere, as in the mode `Off` on a full disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unsaved {
+    /// Says so and leaves the index open.
+    Keep,
+    /// Gives them up.
+    GiveUp,
+}
 
 /// A log that the next open would have to read so much of, flushed writes included, is not left either.
 const LOG_LEFT_BYTES: u64 = 4 << 20;
 
 impl Core {
     /// Closes. The first of several callers does it; the others return when it is done.
-    pub(crate) fn close(self: &Arc<Self>) -> Result<()> {
+    pub(crate) fn close(self: &Arc<Self>, unsaved: Unsaved) -> Result<()> {
         let _one = self.closing.lock();
         if self.health.state() == IndexState::Closed {
             return Ok(());
+        }
+        if unsaved == Unsaved::Keep {
+            self.save_without_log()?;
         }
         self.health.advance(IndexState::Closing);
         self.section.lock().accepting = false;
@@ -40,13 +53,44 @@ impl Core {
         outcome
     }
 
+    /// Without a log all that is unflushed would be lost by the close: it is flushed before anything is
+    /// ended. Where that is refused the index goes on.
+    fn save_without_log(&self) -> Result<()> {
+        let is_open = self.health.state() == IndexState::Ready;
+        if self.has_log() || !is_open || !self.opened_for_writing.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let last_seq = {
+            let mut section = self.section.lock();
+            section.accepting = false;
+            section.last_seq()
+        };
+        let visible = self.publisher.wait_visible(last_seq).map_err(|_| self.health.refusal());
+        match visible.and_then(|()| self.flush_everything()) {
+            Err(Error::WritesRefused { cause }) => {
+                self.section.lock().accepting = true;
+                Err(Error::WritesRefused { cause: self.describe_unsaved(&cause).into() })
+            }
+            // Whatever else it is, the close itself finds it again.
+            _ => Ok(()),
+        }
+    }
+
+    fn describe_unsaved(&self, cause: &str) -> String {
+        let route = self.route.load_full();
+        let unsaved = |segment: &&Arc<Segment>| segment.version().least_unflushed_seq() != u64::MAX;
+        let segments = route.segments().iter().filter(unsaved).count();
+        let bytes = self.unflushed_bytes();
+        format!("{bytes} bytes of {segments} segments are in memory only, and the index stays open: {cause}")
+    }
+
     /// Waits for commits under way and ends the jobs; flushes what the log is not to keep.
     fn finish_writing(self: &Arc<Self>) -> Result<()> {
-        if !self.opened_for_writing.load(Ordering::Acquire) {
-            return self.sync_recovered();
-        }
         if self.health.has_failed() {
             return Err(self.health.refusal());
+        }
+        if !self.opened_for_writing.load(Ordering::Acquire) {
+            return self.sync_recovered();
         }
         let last_seq = self.section.lock().last_seq();
         self.publisher.wait_visible(last_seq).map_err(|_| self.health.refusal())?;
@@ -66,10 +110,9 @@ impl Core {
     }
 
     fn flush_everything(&self) -> Result<()> {
-        for segment in self.route.load_full().segments() {
-            while segment.version().least_unflushed_seq() != u64::MAX {
-                self.flush_segment(segment)?;
-            }
+        // A split hands what is unflushed to segments that this round does not know.
+        while !self.is_all_flushed() {
+            self.flush_here_through(u64::MAX - 1)?;
         }
         Ok(())
     }
@@ -112,6 +155,7 @@ impl Core {
             last_seq,
         };
         let clock_mark = Change::ClockMark(self.environment.clock.wall_micros());
-        self.commit_edit(vec![Change::LastSeq(last_seq), clock_mark, Change::Close(closed)]).map(|_| ())
+        self.commit_closing_edit(vec![Change::LastSeq(last_seq), clock_mark, Change::Close(closed)])
+            .map(|_| ())
     }
 }

@@ -148,8 +148,11 @@ impl Core {
             return Ok(());
         }
         let start = Instant::now();
-        let taken =
-            self.budget.take(bytes, || self.scheduler.ask_for_room(), || self.refused_writes.is_active());
+        let taken = self.budget.take(
+            bytes,
+            || self.scheduler.ask_for_room(),
+            || self.refused_writes.is_without_room(),
+        );
         add(&self.counters.stalls, 1);
         add(&self.counters.stall_micros, start.elapsed().as_micros() as u64);
         taken.map_err(|_| match self.refused_writes.cause() {
@@ -206,7 +209,7 @@ impl Core {
     }
 
     /// After the section: nothing may fail but I/O, and that ends the index (PROTOCOL C4).
-    fn carry_out(&self, commit: &mut Commit, placed: &Placed) -> Result<()> {
+    pub(super) fn carry_out(&self, commit: &mut Commit, placed: &Placed) -> Result<()> {
         let unfinished = Unfinished(self);
         if let Some(place) = &placed.log {
             let delta = place.log.seq_delta(placed.first_seq);
@@ -251,3 +254,6 @@ impl Drop for Unfinished<'_> {
         self.0.fail(&Error::Failed { cause: "a writer panicked".into() });
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests;

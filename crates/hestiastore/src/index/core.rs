@@ -1,7 +1,7 @@
 //! What all parts of an open index share: only bytes, no types.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -12,9 +12,11 @@ use super::delta_cache::DeltaCache;
 use super::first_write::{FirstWrite, Threads};
 use super::health::{Health, IndexState};
 use super::keeper::Keeper;
+use super::log_loss::LogLoss;
 use super::log_upkeep::LogKeeper;
 use super::publish::Publisher;
-use super::refusal::RefusedWrites;
+use super::refusal::{BackgroundFailures, RefusedWrites};
+use super::retry::Retry;
 use super::scheduler::Scheduler;
 use super::section::Section;
 use crate::config::{Config, Durability};
@@ -41,6 +43,11 @@ pub(crate) struct Core {
     pub(crate) hash_seed: u64,
     pub(crate) read_only: bool,
     pub(crate) health: Health,
+    /// What recovery cut off, once it has.
+    pub(crate) log_loss: OnceLock<LogLoss>,
+    pub(crate) background_failures: BackgroundFailures,
+    pub(crate) merge_retry: Retry,
+    pub(crate) flush_retry: Retry,
     /// Given up at the very end of `close`.
     pub(crate) directory_lock: Mutex<Option<Box<dyn DirectoryLock>>>,
     pub(crate) route: ArcSwap<RouteMap>,

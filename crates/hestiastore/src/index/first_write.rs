@@ -1,22 +1,22 @@
 //! The first write of an open: the OPEN edit, what recovery left to do, tidying, and the threads
 //! (PROTOCOL D6, D7). Until then an open index has changed nothing on disk.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
 use super::core::Core;
-use super::log_upkeep::{is_full, run_log_thread};
-use super::open::{is_run_name, list, named_runs};
+use super::counters::add;
+use super::flush_all::Flushed;
+use super::log_upkeep::run_log_thread;
+use super::open::{is_run_name, list, named_runs, open_unnamed_run, run_uid};
+use super::refusal::Need;
 use super::scheduler::run_maintenance_thread;
 use crate::directory::OpenMode;
 use crate::error::{Error, Result};
 use crate::manifest::{Change, Edit, MANIFEST_NAME, ManifestFile};
-use crate::run::{ChunkCache, Run};
-use crate::wal::parse_log_file_name;
-
-/// Folder for files that are nobody's.
-const QUARANTINE: &str = "quarantine";
+use crate::wal::{log_file_name, parse_log_file_name};
 
 /// What recovery found and left to the first write.
 #[derive(Debug, Default)]
@@ -25,6 +25,16 @@ pub(crate) struct Recovered {
     pub(crate) replayed_seqs: Option<(u64, u64)>,
     /// What was replayed may be on disk in the page cache only: it counts once flushed.
     pub(crate) flush_needed: bool,
+    /// Where a damaged log was cut.
+    pub(crate) cut: Option<LogCut>,
+}
+
+/// The end that a recovery gave to a damaged log.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LogCut {
+    pub(crate) log_number: u64,
+    pub(crate) offset: u64,
+    pub(crate) last_seq: u64,
 }
 
 /// State of the first write. Its lock is held while it goes on.
@@ -66,15 +76,35 @@ impl Core {
         }
         // `close` may have come between; it waits for this lock before it looks what there is to end.
         self.check_writable()?;
-        self.write_open_edit()?;
-        self.tidy(first.recovered.replayed_seqs)?;
-        if first.recovered.flush_needed {
-            self.flush_recovered()?;
-            first.recovered.flush_needed = false;
-        }
-        self.start_threads()?;
+        // What fails here without ending the index is done again by the next write.
+        let begun = self.begin_writing(&mut first.recovered);
+        begun.map_err(|error| self.refuse_unless_over(Need::Log, error))?;
+        self.accept_writes(Need::Log);
+        self.accept_writes(Need::Flush);
         self.opened_for_writing.store(true, Ordering::Release);
         Ok(())
+    }
+
+    fn begin_writing(self: &Arc<Self>, recovered: &mut Recovered) -> Result<()> {
+        self.write_open_edit()?;
+        self.tidy(recovered.replayed_seqs)?;
+        if recovered.flush_needed {
+            self.flush_recovered(&mut recovered.cut)?;
+            recovered.flush_needed = false;
+        } else {
+            self.reserve_logs()?;
+        }
+        self.start_threads()
+    }
+
+    /// The logs to go on in may lie in a copy of the index that was made without their unused parts.
+    fn reserve_logs(&self) -> Result<()> {
+        let (tail, next) = {
+            let section = self.section.lock();
+            (section.tail.as_ref().map(|tail| Arc::clone(&tail.log)), section.next_log.clone())
+        };
+        let logs = tail.iter().chain(&next);
+        logs.into_iter().try_for_each(|log| log.reserve()).map_err(|error| self.judge(error))
     }
 
     /// A new manifest file that begins with the state as found, and the OPEN edit in it.
@@ -101,35 +131,36 @@ impl Core {
     fn tidy(&self, replayed_seqs: Option<(u64, u64)>) -> Result<()> {
         let state = self.manifest.lock().state.clone();
         let named_runs = named_runs(&state);
+        let mut left_over = BTreeSet::new();
         for name in list(&*self.directory)? {
             let listed_log = |number| state.logs.iter().any(|log| log.number == number);
             let unlisted_log = parse_log_file_name(&name).is_some_and(|number| !listed_log(number));
+            let mut outcome = Ok(());
             if name.ends_with(".tmp") || state.pending_deletions.contains(&name) || unlisted_log {
-                self.remove(&name)?;
+                outcome = self.remove(&name);
             } else if is_run_name(&name) && !named_runs.contains(&name) {
-                if self.is_redundant(&name, &state, replayed_seqs) {
-                    self.remove(&name)?;
-                } else {
-                    self.quarantine(&name)?;
-                }
+                outcome = match self.is_redundant(&name, &state, replayed_seqs) {
+                    true => self.remove(&name),
+                    false => self.quarantine(&name),
+                };
+            }
+            if outcome.is_err() {
+                // What cannot be tidied does no harm; the next open finds it again.
+                self.note_background_failure("tidying", &outcome);
+                left_over.insert(name);
             }
         }
         self.sync_directory()?;
-        self.manifest.lock().deleted.extend(state.pending_deletions);
+        let gone = state.pending_deletions.into_iter().filter(|name| !left_over.contains(name));
+        self.manifest.lock().deleted.extend(gone);
         Ok(())
     }
 
     fn remove(&self, name: &str) -> Result<()> {
-        self.directory.remove(name).map_err(|source| Error::io("remove", name, source))
-    }
-
-    fn quarantine(&self, name: &str) -> Result<()> {
-        let place = format!("{QUARANTINE}/{name}");
-        let moved =
-            self.directory.create_folder(QUARANTINE).and_then(|()| self.directory.rename(name, &place));
-        moved.map_err(|source| Error::io("move to quarantine", name, source))?;
-        self.count_quarantined();
-        Ok(())
+        self.directory.remove(name).map_err(|source| {
+            add(&self.counters.deletions_failed, 1);
+            Error::io("remove", name, source)
+        })
     }
 
     /// Whether an unnamed run's entries are elsewhere: in its inputs, or still in the log (PROTOCOL D7).
@@ -139,11 +170,8 @@ impl Core {
         state: &crate::manifest::ManifestState,
         replayed_seqs: Option<(u64, u64)>,
     ) -> bool {
-        let uid = name.strip_prefix("run-").and_then(|rest| rest.strip_suffix(".sst"));
-        let Some(uid) = uid.and_then(|digits| u64::from_str_radix(digits, 16).ok()) else { return false };
-        let Ok(run) = Run::open(&self.directory, uid, self.index_uuid, ChunkCache::new(0)) else {
-            return false;
-        };
+        let run = run_uid(name).and_then(|uid| open_unnamed_run(&self.directory, uid, self.index_uuid));
+        let Some(run) = run else { return false };
         let properties = run.properties();
         let inputs = &properties.identity.inputs;
         if !inputs.is_empty() {
@@ -161,30 +189,59 @@ impl Core {
         self.sync_listed_logs()?;
         self.section.lock().next_seq = seq + 1;
         self.publisher.reset(seq);
-        let changes = self.flush_all_at_once()?;
-        self.publish_all_at_once(changes, Vec::new())
+        let flushed =
+            self.flush_all_at_once().map_err(|error| self.refuse_unless_over(Need::Flush, error))?;
+        self.publish_all_at_once(flushed, 0, Vec::new())
     }
 
-    /// Everything replayed goes into runs, and the logs that it came from go, in one edit.
-    fn flush_recovered(&self) -> Result<()> {
+    /// Everything replayed goes into runs, and the logs that it came from go, in one edit. If a damaged
+    /// log was cut, that comes in an edit before.
+    fn flush_recovered(&self, cut: &mut Option<LogCut>) -> Result<()> {
         self.sync_listed_logs()?;
-        let flushed = self.flush_all_at_once()?;
+        let mut flushed = self.flush_all_at_once()?;
+        if let Some(at) = cut {
+            self.end_damaged_log(at, std::mem::take(&mut flushed))?;
+            *cut = None;
+        }
+        self.quarantine_ended_logs()?;
         let mut extra = Vec::new();
         let logs = self.manifest.lock().state.logs.clone();
-        if let Some(last) = logs.iter().map(|log| log.number).max() {
-            extra.push(Change::LogFloor { number: last + 1 });
-            let names = logs.iter().map(|log| crate::wal::log_file_name(log.number));
-            extra.extend(names.map(|name| Change::AddPendingDeletion { name }));
+        if let Some(last) = logs.last() {
+            extra.push(Change::LogFloor { number: last.number + 1 });
         }
-        self.publish_all_at_once(flushed, extra)?;
-        for log in logs {
-            self.graveyard.push(crate::wal::log_file_name(log.number));
-        }
+        let names: Vec<String> =
+            logs.iter().filter(|log| log.end.is_none()).map(|log| log_file_name(log.number)).collect();
+        extra.extend(names.iter().map(|name| Change::AddPendingDeletion { name: name.clone() }));
+        self.publish_all_at_once(flushed, 0, extra)?;
+        names.into_iter().for_each(|name| self.graveyard.push(name));
         self.unlink_obsolete_files();
         // The chain of logs begins anew behind what is flushed.
         let mut section = self.section.lock();
         section.predecessor = crate::wal::Predecessor { last_seq: section.last_seq(), ..Default::default() };
         Ok(())
+    }
+
+    /// Commits what was replayed, and with it where the damaged log ends (PROTOCOL L4). The logs behind it are
+    /// set aside before, because the edit takes them off the list; without them a later open finds the
+    /// same damage at the same place. The damaged log itself follows once it is needed no more.
+    fn end_damaged_log(&self, cut: &LogCut, flushed: Vec<Flushed>) -> Result<()> {
+        let logs = self.manifest.lock().state.logs.clone();
+        for log in logs.iter().filter(|log| log.number > cut.log_number) {
+            self.quarantine(&log_file_name(log.number))?;
+        }
+        let (number, offset, last_seq) = (cut.log_number, cut.offset, cut.last_seq);
+        self.publish_all_at_once(flushed, last_seq, vec![Change::EndLog { number, offset, last_seq }])
+    }
+
+    /// Logs that a recovery has cut hold nothing any more that is not in runs, and are not deleted.
+    fn quarantine_ended_logs(&self) -> Result<()> {
+        let logs = self.manifest.lock().state.logs.clone();
+        let mut ended = logs.iter().filter(|log| log.end.is_some()).peekable();
+        if ended.peek().is_none() {
+            return Ok(());
+        }
+        ended.try_for_each(|log| self.quarantine(&log_file_name(log.number)))?;
+        self.sync_directory()
     }
 
     /// At the end of an open that wrote nothing: what a killed process left may be in the page cache
@@ -204,18 +261,9 @@ impl Core {
         self.try_sync_listed_logs().map_err(|error| self.judge(error))
     }
 
-    /// A failed write or sync of manifest or log is final; a full disk is not (PROTOCOL D8).
-    fn judge(&self, error: Error) -> Error {
-        match error {
-            Error::WritesRefused { .. } => error,
-            error if is_full(&error) => Error::WritesRefused { cause: error.to_string().into() },
-            error => self.fail(&error),
-        }
-    }
-
     fn try_sync_listed_logs(&self) -> Result<()> {
         let logs = self.manifest.lock().state.logs.clone();
-        logs.iter().try_for_each(|log| self.sync_file(&crate::wal::log_file_name(log.number)))
+        logs.iter().try_for_each(|log| self.sync_file(&log_file_name(log.number)))
     }
 
     /// Syncs a file, if there is one.
@@ -229,8 +277,11 @@ impl Core {
 
     fn start_threads(self: &Arc<Self>) -> Result<()> {
         let mut threads = self.threads.lock();
-        for number in 1..=self.config.maintenance.threads.max(1) {
-            threads.0.push(self.start(format!("hestia-maint-{number}"), run_maintenance_thread)?);
+        let maintenance_threads = self.config.maintenance.threads.max(1) as usize;
+        // Some may run already, if the system refused one the last time.
+        while threads.0.len() < maintenance_threads {
+            let name = format!("hestia-maint-{}", threads.0.len() + 1);
+            threads.0.push(self.start(name, run_maintenance_thread)?);
         }
         threads.0.push(self.start("hestia-log".to_owned(), run_log_thread)?);
         for segment in self.route.load().segments() {

@@ -6,19 +6,15 @@ use std::sync::atomic::Ordering;
 
 use super::core::Core;
 use super::counters::add;
-use super::health::IndexState;
-use super::log_upkeep::is_full;
+use super::keeper::Keeper;
+use super::outputs::{PlanParts, add_run, put_segment, remove_run};
+use super::refusal::Need;
 use crate::error::{Error, Result};
-use crate::manifest::{Change, RunReference};
-use crate::run::{RunIdentity, RunSummary, run_file_name};
+use crate::manifest::Change;
 use crate::segment::write_buffer::WriteBuffer;
 use crate::segment::{
-    FlushInput, Layer, LoadRuns, MergePlan, MergedRun, Retention, RunHandle, RunRef, Segment, SegmentVersion,
-    StructuralJob, merge_runs,
+    FlushInput, Layer, MergedRun, Retention, RunRef, Segment, SegmentVersion, StructuralJob, merge_runs,
 };
-
-/// A run that cannot be written is tried again under a new name so often (PROTOCOL D8).
-const RUN_ATTEMPTS: u32 = 3;
 
 impl Core {
     /// Freezes the active buffer, if it holds anything (PROTOCOL C3).
@@ -65,10 +61,15 @@ impl Core {
         }
         while !segment.is_retired() {
             let Some(layer) = segment.version().unflushed().next().cloned() else { break };
-            self.flush_layer(segment, &layer)?;
+            // Nothing is lost by a flush that fails: writes are refused until one succeeds.
+            self.flush_layer(segment, &layer).map_err(|error| self.refuse_unless_over(Need::Flush, error))?;
+            self.accept_writes(Need::Flush);
         }
         self.scheduler.request_structural(segment);
-        self.trim_logs()
+        // Logs that could go and stay for now are no failure of the flush.
+        let trimmed = self.trim_logs();
+        self.note_background_failure("giving up logs", &trimmed);
+        if self.health.has_failed() { trimmed } else { Ok(()) }
     }
 
     fn flush_layer(&self, segment: &Arc<Segment>, layer: &Layer) -> Result<()> {
@@ -211,13 +212,9 @@ impl Core {
         self.tend_segment(segment)
     }
 
-    fn is_ending(&self) -> bool {
-        self.health.state() != IndexState::Ready
-    }
-
     /// A corrupt input stops the structural jobs of its segment, not the index (PROTOCOL D8).
     fn note_damage(&self, segment: &Segment, outcome: Result<()>) -> Result<()> {
-        if matches!(outcome, Err(Error::Corruption { .. })) {
+        if matches!(outcome, Err(Error::Corruption { .. } | Error::Unsupported { .. })) {
             segment.damaged.store(true, Ordering::Release);
         }
         outcome
@@ -310,126 +307,23 @@ impl Core {
         Ok(())
     }
 
-    /// Removes runs that no edit came to name. After a failed edit it is not known whether one did: then
-    /// they stay, and the next open decides.
-    fn discard(&self, runs: &[MergedRun]) {
-        if self.health.has_failed() {
-            return;
-        }
-        for run in runs {
-            self.graveyard.push(run_file_name(run.summary.properties.identity.uid));
-        }
-        self.unlink_obsolete_files();
-    }
-
-    /// Writes a job's runs, again under new names if the disk refuses (PROTOCOL D8).
-    fn write_runs(
-        &self,
-        segment: &Segment,
-        parts: &PlanParts,
-        retention: impl Fn() -> Retention,
-        write: impl Fn(&MergePlan<'_>, Retention) -> Result<Vec<MergedRun>>,
-    ) -> Result<Vec<MergedRun>> {
-        let new_uid = || self.new_uid();
-        let cancelled = || self.health.has_failed() || (!parts.inputs.is_empty() && self.is_ending());
-        let plan = MergePlan {
-            directory: &self.directory,
-            settings: &self.run_settings,
-            identity: self.identity(segment, parts),
-            new_uid: &new_uid,
-            cut_bytes: parts.cut_bytes,
-            covered_seqs: parts.covered_seqs,
-            cancelled: &cancelled,
-            bottom: parts.bottom,
-            fences: parts.fences.clone(),
-        };
-        let mut attempts = 1;
-        loop {
-            match write(&plan, retention()) {
-                Err(error) if is_full(&error) => return Err(self.refuse_writes(&error)),
-                Err(error @ Error::Io { .. }) if attempts >= RUN_ATTEMPTS => return Err(self.fail(&error)),
-                Err(Error::Io { .. }) => attempts += 1,
-                Ok(runs) => {
-                    self.accept_writes();
-                    return Ok(runs);
-                }
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    fn identity(&self, segment: &Segment, parts: &PlanParts) -> RunIdentity {
-        RunIdentity {
-            index_uuid: self.index_uuid,
-            uid: 0,
-            key_type: self.key_type.clone(),
-            value_type: self.value_type.clone(),
-            segment: segment.id,
-            rank: parts.rank,
-            edit_number: self.manifest.lock().state.edit_number,
-            inputs: parts.inputs.clone(),
-            answered_lower: segment.lower.to_vec(),
-            answered_upper: segment.upper.as_deref().map(<[u8]>::to_vec),
-        }
-    }
-
-    fn covered_seqs(&self, segment: &Segment, inputs: &[Arc<RunRef>]) -> Result<(u64, u64)> {
-        let mut covered: Option<(u64, u64)> = None;
-        for run in inputs {
-            let loaded = self.registry.load(segment, &run.handle)?;
-            if let Some((least, greatest)) = loaded.properties().seqs {
-                let (low, high) = covered.unwrap_or((least, greatest));
-                covered = Some((low.min(least), high.max(greatest)));
-            }
-        }
-        Ok(covered.unwrap_or_default())
-    }
-
-    pub(super) fn references(&self, runs: &[MergedRun], rank: u64) -> Vec<Arc<RunRef>> {
-        runs.iter().map(|run| Arc::new(self.reference(run, rank))).collect()
-    }
-
-    fn reference(&self, run: &MergedRun, rank: u64) -> RunRef {
-        let RunSummary { properties, file_bytes } = &run.summary;
-        let keys = (properties.first_key.clone().into(), properties.last_key.clone().into());
-        let max_seq = properties.seqs.map_or(0, |(_, greatest)| greatest);
-        // No further than its keys: beside it there may be others of the same rank.
-        let after_last = [&*properties.last_key, &[0]].concat();
-        RunRef {
-            handle: RunHandle::new(properties.identity.uid, *file_bytes, max_seq, keys, &self.graveyard),
-            lower: properties.first_key.clone().into(),
-            upper: Some(after_last.into()),
-            rank,
-            stored_bytes: *file_bytes,
-            entries: properties.entries,
-            tombstones: properties.tombstones,
-        }
-    }
-
-    fn count_runs(&self, runs: &[MergedRun]) {
-        add(&self.counters.run_bytes, runs.iter().map(|run| run.summary.file_bytes).sum());
-    }
-
     /// Makes names durable; what was unlinked before is gone for good.
+    ///
+    /// One at a time, under the lock that edits take too: the system tells of a failed sync once, so a
+    /// second one beside it would succeed and not know that the names before it are lost.
     pub(crate) fn sync_directory(&self) -> Result<()> {
-        let unlinked = std::mem::take(&mut self.manifest.lock().unlinked);
+        let mut keeper = self.manifest.lock();
+        if self.health.has_failed() {
+            return Err(self.health.refusal());
+        }
         self.directory.sync().map_err(|source| {
             let error = Error::io("sync", self.directory.location(), source);
             self.fail(&error)
         })?;
-        self.manifest.lock().deleted.extend(unlinked);
+        let Keeper { unlinked, deleted, .. } = &mut *keeper;
+        deleted.append(unlinked);
         Ok(())
     }
-}
-
-/// What differs between the jobs that write runs.
-struct PlanParts {
-    rank: u64,
-    covered_seqs: (u64, u64),
-    inputs: Vec<u64>,
-    bottom: bool,
-    cut_bytes: u64,
-    fences: Vec<Box<[u8]>>,
 }
 
 /// Which main runs a merge of deltas takes along.
@@ -465,33 +359,5 @@ fn joins_main(version: &SegmentVersion, input: &FlushInput) -> bool {
     !version.runs().any(|run| run.overlaps(first, last))
 }
 
-pub(super) fn put_segment(segment: &Segment, version: &SegmentVersion) -> Change {
-    Change::PutSegment {
-        id: segment.id,
-        lower: segment.lower.to_vec(),
-        upper: segment.upper.as_deref().map(<[u8]>::to_vec),
-        flushed_seq: version.flushed_seq,
-        next_rank: version.next_rank,
-    }
-}
-
-pub(super) fn add_run(segment: u64, run: &RunRef) -> Change {
-    let reference = RunReference {
-        uid: run.handle.uid,
-        lower: run.lower.to_vec(),
-        upper: run.upper.as_deref().map(<[u8]>::to_vec),
-        rank: run.rank,
-        stored_bytes: run.stored_bytes,
-        entries: run.entries,
-        tombstones: run.tombstones,
-        file_bytes: run.handle.file_bytes,
-        max_seq: run.handle.max_seq,
-        smallest_key: run.handle.smallest_key.to_vec(),
-        largest_key: run.handle.largest_key.to_vec(),
-    };
-    Change::AddRun { segment, run: reference }
-}
-
-fn remove_run(segment: u64, run: &RunRef) -> Change {
-    Change::RemoveRun { segment, uid: run.handle.uid, lower: run.lower.to_vec() }
-}
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,12 @@ use crate::error::{Error, Result};
 use crate::manifest::{Change, Edit, ManifestFile, ManifestState};
 use crate::run::run_file_name;
 
+/// So many deletions are reported in one edit, so that any edit stays small.
+const DELETIONS_AN_EDIT: usize = 64;
+
+/// How an edit is committed: as an ordinary one, or as one of a close.
+type Commit = fn(&mut ManifestFile, &mut ManifestState, &Edit) -> Result<u64>;
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Keeper {
@@ -39,29 +45,45 @@ impl Core {
     ///
     /// A failure ends the index, but for a full disk, which refuses this edit only.
     pub(crate) fn commit_edit(&self, changes: Vec<Change>) -> Result<Committed> {
+        self.commit_by(changes, ManifestFile::commit)
+    }
+
+    /// The same for the edits of a close: they find room in the manifest also on a full disk.
+    pub(crate) fn commit_closing_edit(&self, changes: Vec<Change>) -> Result<Committed> {
+        self.commit_by(changes, ManifestFile::commit_closing)
+    }
+
+    fn commit_by(&self, changes: Vec<Change>, commit: Commit) -> Result<Committed> {
         let mut keeper = self.manifest.lock();
-        let outcome = self.commit_locked(&mut keeper, changes);
+        let outcome = self.commit_locked(&mut keeper, changes, commit);
         outcome.map_err(|error| match error {
             Error::WritesRefused { .. } => error,
             error => self.fail(&error),
         })
     }
 
-    fn commit_locked(&self, keeper: &mut Keeper, mut changes: Vec<Change>) -> Result<Committed> {
+    fn commit_locked(
+        &self,
+        keeper: &mut Keeper,
+        mut changes: Vec<Change>,
+        commit: Commit,
+    ) -> Result<Committed> {
         let Keeper { state, file, deleted, .. } = keeper;
         let Some(file) = file else {
             return Err(Error::Failed { cause: "an edit before the open edit".into() });
         };
         let closing = changes.pop_if(|change| matches!(change, Change::Close(_)));
-        changes.extend(deleted.iter().map(|name| Change::DonePendingDeletion { name: name.clone() }));
+        let told = deleted.len().min(DELETIONS_AN_EDIT);
+        let done = deleted.iter().take(told);
+        changes.extend(done.map(|name| Change::DonePendingDeletion { name: name.clone() }));
         let mut edit = Edit { changes };
         let obsolete =
             state.obsolete_after(&edit).map_err(|reason| Error::Failed { cause: reason.into() })?;
         let pending = obsolete.iter().map(|uid| Change::AddPendingDeletion { name: run_file_name(*uid) });
         edit.changes.extend(pending);
         edit.changes.extend(closing);
-        let edit_number = file.commit(state, &edit)?;
-        deleted.clear();
+        let edit_number = commit(file, state, &edit)?;
+        deleted.drain(..told);
         if file.should_rewrite() {
             match file.rewrite(&*self.directory, &self.environment, state) {
                 // The old file goes on; the next edit tries again.

@@ -10,8 +10,9 @@ use parking_lot::{Condvar, Mutex};
 use super::core::Core;
 use super::counters::add;
 use super::health::IndexState;
+use super::refusal::Need;
 use crate::config::Durability;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::manifest::Change;
 use crate::wal::{
     BEGIN_RECORD_BYTES, LOG_HEADER_BYTES, LogFile, LogPlan, SYNC_RECORD_BYTES, SyncGate, SyncMark,
@@ -121,12 +122,9 @@ pub(crate) fn run_log_thread(core: &Core) {
         if core.health.state() != IndexState::Ready {
             continue;
         }
-        if core.refused_writes.is_active() {
-            // There may be space again: a flush finds out.
-            core.scheduler.ask_for_room();
-        }
-        // A failure is recorded where it happens; here is nobody to tell.
-        let _ = core.log_round(errand.want_next);
+        core.retry_failed_jobs();
+        let outcome = core.log_round(errand.want_next);
+        core.note_background_failure("upkeep of the log", &outcome);
     }
 }
 
@@ -181,8 +179,8 @@ impl Core {
         Ok(through)
     }
 
-    /// Appends a SYNC mark. Where the log has no room the mark is left out, unless `turn` asks to go
-    /// on in the next log with it.
+    /// Appends a SYNC mark, in the next log if this one is full or `turn` asks for it. Without a next log
+    /// it is left out: the next sync brings another one.
     fn append_mark(&self, synced_seq: u64, turn: bool) -> Result<()> {
         let placed = loop {
             let mut section = self.section.lock();
@@ -194,15 +192,9 @@ impl Core {
                 std::thread::yield_now();
                 continue;
             }
-            let room =
-                section.tail.as_ref().is_some_and(|tail| tail.fits(SYNC_RECORD_BYTES, section.next_seq, 0));
-            if turn {
-                if let Some(tail) = &mut section.tail {
-                    // The rest stays empty: the mark must go to the next log.
-                    tail.close_rest();
-                }
-            } else if !room {
-                return Ok(());
+            if let Some(tail) = section.tail.as_mut().filter(|_| turn) {
+                // The rest stays empty: the mark must go to the next log.
+                tail.close_rest();
             }
             break section.place(0, Some(SYNC_RECORD_BYTES));
         };
@@ -211,6 +203,9 @@ impl Core {
         let mark = SyncMark { synced_seq, wall_micros: self.environment.clock.wall_micros() };
         let record = mark.record(place.log.uid, place.offset, place.log.seq_delta(placed.first_seq));
         place.write(placed.first_seq, &record)?;
+        if place.begin.is_some() {
+            self.logs.want_next();
+        }
         self.publisher.complete(placed.ticket, placed.last_seq);
         Ok(())
     }
@@ -242,12 +237,24 @@ impl Core {
             base_seq,
             capacity_bytes,
         };
-        let prepared = plan.prepare(&self.directory, recycled.as_deref());
-        let prepared =
-            prepared.map_err(|error| if is_full(&error) { self.refuse_writes(&error) } else { error })?;
+        let prepared = match plan.prepare(&self.directory, recycled.as_deref()) {
+            Err(error) if error.is_out_of_descriptors() && self.registry.unload_half() => {
+                plan.prepare(&self.directory, None)
+            }
+            outcome => outcome,
+        };
+        let prepared = prepared.map_err(|error| self.judge(error))?;
+        // If it fails the index has: the names of a flush beside this one may be lost with it.
+        self.sync_directory()?;
         let listing = Change::AddLog { number: plan.number, uid: plan.uid };
-        let committed = self.commit_edit(vec![listing]).inspect_err(|_| plan.abandon(&self.directory))?;
-        self.accept_writes();
+        let committed = self.commit_edit(vec![listing]).map_err(|error| {
+            // After a failed edit it is not known whether it lists the file: then the file stays.
+            if !self.health.has_failed() {
+                plan.abandon(&self.directory);
+            }
+            self.refuse_unless_over(Need::Log, error)
+        })?;
+        self.accept_writes(Need::Log);
         let log = prepared.listed(committed.edit_number);
         self.logs.live.lock().push_back(Arc::clone(&log));
         self.section.lock().next_log = Some(log);
@@ -275,18 +282,15 @@ impl Core {
             return Ok(());
         }
         let _only_one = self.logs.trimming.lock();
-        // A log whose first commit is not on disk may lack its BEGIN, and must not become the floor.
+        // In this order: what is synced, then the route map, then the buffers. All that is synced was visible
+        // then; and a log whose first commit is not on disk may lack its BEGIN, and must not become the floor.
         let synced = self.logs.synced_seq();
-        // In this order: visible, then the route map, then the buffers.
-        let visible = self.publisher.visible();
         let route = self.route.load_full();
         let least = route.segments().iter().map(|segment| segment.version().least_unflushed_seq()).min();
-        let floor_seq = least.unwrap_or(u64::MAX).min(visible + 1);
+        let floor_seq = least.unwrap_or(u64::MAX).min(synced);
         let live = self.logs.live.lock();
-        let obsolete = live
-            .iter()
-            .take_while(|log| log.sealed_at().is_some_and(|last| last < floor_seq && last < synced))
-            .count();
+        let obsolete =
+            live.iter().take_while(|log| log.sealed_at().is_some_and(|last| last < floor_seq)).count();
         let Some(floor) = live.get(obsolete).filter(|_| obsolete > 0).map(|log| log.number) else {
             return Ok(());
         };
@@ -353,7 +357,7 @@ impl Core {
         let Some(last) = live.back().map(|log| log.number) else { return Ok(()) };
         let names = live.iter().map(|log| Change::AddPendingDeletion { name: log.name().to_owned() });
         let changes = std::iter::once(Change::LogFloor { number: last + 1 }).chain(names).collect();
-        self.commit_edit(changes)?;
+        self.commit_closing_edit(changes)?;
         let spare = std::mem::take(&mut *self.logs.spare.lock());
         let spare = spare.into_iter().map(|(name, _)| name);
         live.iter().map(|log| log.name().to_owned()).chain(spare).for_each(|name| self.graveyard.push(name));
@@ -385,8 +389,61 @@ impl Core {
     }
 }
 
-/// Whether an I/O error says that the disk or the quota is full.
-pub(crate) fn is_full(error: &Error) -> bool {
-    let full = |kind| matches!(kind, std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded);
-    matches!(error, Error::Io { source, .. } if full(source.kind()))
+#[cfg(test)]
+mod tests {
+    use crate::SegmentIndex;
+    use crate::index::commit::Commit;
+    use crate::index::commit::tests::place;
+
+    /// One synced write, in a log of 16 KiB; the next one is ready.
+    fn index() -> SegmentIndex<u64, Vec<u8>> {
+        let index = SegmentIndex::in_memory()
+            .maintenance(|m| m.automatic(false))
+            .log(|l| l.first_file_bytes(16 << 10).max_file_bytes(16 << 10))
+            .create()
+            .unwrap();
+        index.put(0, b"first").unwrap();
+        index.core.prepare_next_log(0).unwrap();
+        index.sync().unwrap();
+        index
+    }
+
+    #[test]
+    fn l5_the_floor_stays_below_what_only_a_buffer_holds() {
+        let index = index();
+        for n in 1..20 {
+            index.put(n, vec![1; 1_000]).unwrap();
+        }
+        index.sync().unwrap();
+        let oldest = index.core.logs.live.lock()[0].number;
+        assert!(index.core.logs.live.lock()[0].sealed_at().is_some());
+        index.core.trim_logs().unwrap();
+        assert_eq!(index.core.logs.live.lock()[0].number, oldest);
+        index.flush_and_wait().unwrap();
+        assert!(index.core.logs.live.lock()[0].number > oldest);
+    }
+
+    #[test]
+    fn l5_the_floor_does_not_pass_a_writer_under_way() {
+        let index = index();
+        let core = &index.core;
+        index.flush_and_wait().unwrap();
+        let oldest = core.logs.live.lock()[0].number;
+        let begin = |value: &[u8]| {
+            let mut commit = Commit::default();
+            commit.put(b"slow", value).unwrap();
+            let placed = place(core, &mut commit);
+            (commit, placed)
+        };
+        let slow = begin(b"still on its way into the log");
+        let next = begin(&[1; 16_180]);
+        let is_left = core.logs.live.lock()[0].sealed_at().is_some();
+        core.trim_logs().unwrap();
+        let floor = core.logs.live.lock()[0].number;
+        for (mut commit, placed) in [slow, next] {
+            core.carry_out(&mut commit, &placed).unwrap();
+        }
+        assert_eq!((is_left, floor), (true, oldest));
+        assert_eq!(index.check().unwrap().problems.len(), 0);
+    }
 }

@@ -27,14 +27,36 @@ impl Core {
     pub(crate) fn flush_and_wait(self: &Arc<Self>) -> Result<()> {
         self.request_flushes()?;
         let target = self.publisher.visible();
-        self.scheduler.wait_until(|| {
-            let done = self.is_flushed_through(target) || self.is_over();
-            if !done {
-                self.request_flushes_through(target);
+        loop {
+            let failures = self.scheduler.flush_failures();
+            self.scheduler.wait_until(|| {
+                let done = self.is_flushed_through(target)
+                    || self.is_over()
+                    || self.scheduler.flush_failures() != failures;
+                if !done {
+                    self.request_flushes_through(target);
+                }
+                done
+            });
+            if self.is_flushed_through(target) {
+                return Ok(());
             }
-            done
-        });
-        if self.is_flushed_through(target) { Ok(()) } else { Err(self.health.refusal()) }
+            if self.is_over() || self.scheduler.flush_failures() == failures {
+                return Err(self.health.refusal());
+            }
+            // That may have begun before the call; this one tells how it is now.
+            self.flush_here_through(target)?;
+        }
+    }
+
+    /// Flushes in the calling thread.
+    pub(super) fn flush_here_through(&self, seq: u64) -> Result<()> {
+        for segment in self.route.load_full().segments() {
+            while segment.version().least_unflushed_seq() <= seq && !segment.is_retired() {
+                self.flush_segment(segment)?;
+            }
+        }
+        Ok(())
     }
 
     fn is_flushed_through(&self, seq: u64) -> bool {

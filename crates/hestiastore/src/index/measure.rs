@@ -1,10 +1,12 @@
 //! The metrics of an open index.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::core::Core;
 use super::counters::read;
 use crate::metrics::MetricsSnapshot;
+use crate::segment::Segment;
 
 impl Core {
     pub(crate) fn approximate_len(&self) -> u64 {
@@ -32,6 +34,7 @@ impl Core {
         self.measure_segments(&mut snapshot);
         self.measure_caches(&mut snapshot);
         self.measure_log(&mut snapshot);
+        self.measure_health(&mut snapshot);
         let (_, mut readers) = self.capture_readers();
         readers.sort_unstable();
         snapshot.snapshots.open = readers.len() as u64;
@@ -96,6 +99,21 @@ impl Core {
         bloom.refused = registry.filters.refused;
         bloom.positives = registry.filters.positives;
         bloom.false_positives = registry.filters.false_positives;
+    }
+
+    fn measure_health(&self, snapshot: &mut MetricsSnapshot) {
+        let health = &mut snapshot.health;
+        if self.health.has_failed() {
+            health.failure = self.health.cause().as_ref().to_owned();
+        }
+        health.writes_refused =
+            self.refused_writes.cause().map_or_else(String::new, |cause| cause.to_string());
+        health.background_failures = self.background_failures.count();
+        health.last_background_failure = self.background_failures.last();
+        let route = self.route.load_full();
+        let damaged = |segment: &&Arc<Segment>| segment.damaged.load(Ordering::Acquire);
+        health.damaged_segments = route.segments().iter().filter(damaged).count() as u64;
+        health.failed_deletions = read(&self.counters.deletions_failed);
     }
 
     fn measure_log(&self, snapshot: &mut MetricsSnapshot) {

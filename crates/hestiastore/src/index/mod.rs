@@ -20,13 +20,18 @@ mod index_scan;
 mod iter;
 mod jobs;
 mod keeper;
+mod log_loss;
 mod log_upkeep;
 mod maintain;
 mod measure;
 mod open;
+mod outputs;
 mod publish;
+mod quarantine;
 mod read;
+mod recovery;
 mod refusal;
+mod retry;
 mod scheduler;
 mod section;
 mod snapshot;
@@ -45,10 +50,12 @@ pub use check::CheckReport;
 pub use commit::{MAX_KEY_BYTES, MAX_VALUE_BYTES};
 pub use health::IndexState;
 pub use iter::{Cursor, Iter};
+pub use log_loss::{LogLoss, RunBeyondCut};
 pub use snapshot::{Snapshot, ValueRef};
 pub use verify_logs::{ListedLogFile, ListedLogs, LogEnd, LogFileReport, LogsReport};
 pub(crate) use verify_logs::{list_logs, verify_log_file, verify_logs};
 
+use self::close::Unsaved;
 use self::core::Core;
 use crate::config::{Config, Durability};
 use crate::directory::Directory;
@@ -365,26 +372,37 @@ impl<K: KeyType, V: ValueType> SegmentIndex<K, V> {
         (&self.core.key_type, &self.core.value_type)
     }
 
+    /// What this open gave up at a damaged log, by [`crate::RecoveryPolicy::CutAtDamage`]; `None` if nothing.
+    pub fn log_loss(&self) -> Option<&LogLoss> {
+        self.core.log_loss.get()
+    }
+
+    /// Why writes are refused at the moment, for example a full disk; `None` while they are not.
+    pub fn writes_refused(&self) -> Option<Arc<str>> {
+        self.core.refused_writes.cause()
+    }
+
     /// Where the index is in its life.
     pub fn state(&self) -> IndexState {
         self.core.health.state()
     }
 
     /// Ends the index: waits for what was begun, makes everything safe, gives up the directory. Snapshots
-    /// and iterators answer `Closed` from then on.
+    /// and iterators answer `Closed` from then on. On a full disk everything stays in the log.
     ///
     /// # Errors
-    /// What went wrong; the directory is given up all the same. In the mode `Off`, what could not be
-    /// flushed is lost.
+    /// `WritesRefused` in the mode `Off` if not everything could be flushed: the index is still open, and
+    /// `close` can be called again. Any other error is what went wrong; the directory is given up all the
+    /// same. Dropping the index gives up what `close` would not.
     pub fn close(&self) -> Result<()> {
-        self.core.close()
+        self.core.close(Unsaved::Keep)
     }
 }
 
 impl<K, V> Drop for SegmentIndex<K, V> {
     fn drop(&mut self) {
         // Who wants to know calls `close`.
-        let _ = self.core.close();
+        let _ = self.core.close(Unsaved::GiveUp);
     }
 }
 

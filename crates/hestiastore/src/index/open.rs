@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -13,12 +14,14 @@ use super::budget::WriteBudget;
 use super::core::Core;
 use super::counters::Counters;
 use super::delta_cache::DeltaCache;
-use super::first_write::{FirstWrite, Recovered};
+use super::first_write::FirstWrite;
 use super::health::{Health, IndexState};
 use super::keeper::Keeper;
 use super::log_upkeep::LogKeeper;
 use super::publish::Publisher;
-use super::refusal::RefusedWrites;
+use super::recovery::recover;
+use super::refusal::{BackgroundFailures, RefusedWrites};
+use super::retry::Retry;
 use super::scheduler::Scheduler;
 use super::section::Section;
 use crate::config::{Config, ConfigPatch, merge_at_open};
@@ -31,16 +34,11 @@ use crate::manifest::{
 };
 use crate::registry::SegmentRegistry;
 use crate::route::RouteMap;
-use crate::run::{
-    BloomSettings, ChunkCache, EntryKind, FilterPipeline, RunSettings, key_hash, run_file_name,
-};
-use crate::segment::write_buffer::{WriteBuffer, charge_bytes};
+use crate::run::{ChunkCache, Run, RunSettings, run_file_name};
+use crate::segment::write_buffer::WriteBuffer;
 use crate::segment::{Graveyard, Layer, MAIN_RANK, RunHandle, RunRef, Segment, SegmentVersion};
 use crate::types::names_match;
-use crate::wal::{
-    DamagePolicy, Expectations, ListedLog, LogFile, LogReader, LogTail, OperationRef, Predecessor, ReplayEnd,
-    parse_log_file_name, read_begin, replay,
-};
+use crate::wal::{RecoveryPolicy, log_file_name, parse_log_file_name, read_begin};
 
 /// Whether there must be an index already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +58,7 @@ pub(crate) struct OpenRequest {
     pub(crate) value_type: String,
     pub(crate) existence: Existence,
     pub(crate) read_only: bool,
+    pub(crate) recovery: RecoveryPolicy,
 }
 
 /// Opens or creates.
@@ -83,10 +82,11 @@ pub(crate) fn open(mut request: OpenRequest) -> Result<Arc<Core>> {
     check_types(&read.state, &request)?;
     let stored = Config::decode(&read.state.config)?;
     let config = merge_at_open(&stored, &request.patch)?;
-    confirm_end(&*request.directory, &read)?;
+    confirm_end(&request.directory, &read)?;
     request.environment = request.environment.in_epoch(read.state.epoch);
+    let policy = request.recovery;
     let core = build(request, config, read.state, lock)?;
-    recover(&core)?;
+    recover(&core, policy)?;
     core.health.advance(IndexState::Ready);
     Ok(core)
 }
@@ -126,6 +126,12 @@ fn refuse_existing(request: &OpenRequest, names: &[String]) -> Result<()> {
 
 pub(super) fn is_run_name(name: &str) -> bool {
     name.starts_with("run-") && name.ends_with(".sst")
+}
+
+/// The uid that a run's name says.
+pub(super) fn run_uid(name: &str) -> Option<u64> {
+    let digits = name.strip_prefix("run-")?.strip_suffix(".sst")?;
+    u64::from_str_radix(digits, 16).ok()
 }
 
 /// Writes the manifest of an empty index: one segment that owns every key.
@@ -174,20 +180,39 @@ fn check_types(state: &ManifestState, request: &OpenRequest) -> Result<()> {
 }
 
 /// What the manifest alone cannot tell about its end (D6).
-pub(super) fn confirm_end(directory: &dyn Directory, read: &ReadManifest) -> Result<()> {
-    let names = list(directory)?;
-    confirm_torn_tail(read, highest_edit_named(directory, &names), &missing_runs(&read.state, &names))
+pub(super) fn confirm_end(directory: &Arc<dyn Directory>, read: &ReadManifest) -> Result<()> {
+    let names = list(&**directory)?;
+    confirm_torn_tail(read, highest_edit_named(directory, &read.state, &names), &missing_files(read, &names))
 }
 
-/// The greatest manifest edit that any log's BEGIN names, of the logs that can be read at all.
-fn highest_edit_named(directory: &dyn Directory, names: &[String]) -> Option<u64> {
+/// The greatest manifest edit that any log's BEGIN names, or any run that the state does not know, of those
+/// that can be read at all.
+fn highest_edit_named(
+    directory: &Arc<dyn Directory>,
+    state: &ManifestState,
+    names: &[String],
+) -> Option<u64> {
     let logs = names.iter().filter_map(|name| parse_log_file_name(name));
-    let begins = logs.filter_map(|number| read_begin(directory, number).ok().flatten());
-    begins.map(|begin| begin.edit_number).max()
+    let begins = logs.filter_map(|number| read_begin(&**directory, number).ok().flatten());
+    let known = named_runs(state);
+    let unknown = names.iter().filter(|name| !known.contains(*name)).filter_map(|name| run_uid(name));
+    let runs = unknown.filter_map(|uid| open_unnamed_run(directory, uid, state.index_uuid));
+    let edits_of_runs = runs.map(|run| run.properties().identity.edit_number);
+    begins.map(|begin| begin.edit_number).chain(edits_of_runs).max()
 }
 
-fn missing_runs(state: &ManifestState, names: &[String]) -> Vec<String> {
-    let mut missing = named_runs(state);
+/// A run that no edit names, if it is a whole one of this index.
+pub(super) fn open_unnamed_run(directory: &Arc<dyn Directory>, uid: u64, index_uuid: u128) -> Option<Run> {
+    Run::open(directory, uid, index_uuid, ChunkCache::new(0)).ok()
+}
+
+/// The files of the state that are not there: runs, and logs too where the manifest's last edit may be lost,
+/// which may be the one that gave them up. Otherwise replay speaks of missing logs.
+fn missing_files(read: &ReadManifest, names: &[String]) -> Vec<String> {
+    let mut missing = named_runs(&read.state);
+    if read.ends_torn() {
+        missing.extend(read.state.logs.iter().map(|log| log_file_name(log.number)));
+    }
     for name in names {
         missing.remove(name);
     }
@@ -217,13 +242,17 @@ fn build(
         config.cache.segments.map(|limit| limit as usize),
     );
     Ok(Arc::new(Core {
-        run_settings: run_settings(&config, state.hash_seed)?,
+        run_settings: RunSettings::of(&config, state.hash_seed)?,
         key_type: state.key_type.clone(),
         value_type: state.value_type.clone(),
         index_uuid: state.index_uuid,
         hash_seed: state.hash_seed,
         read_only: request.read_only,
         health: Health::new(),
+        log_loss: OnceLock::new(),
+        background_failures: BackgroundFailures::default(),
+        merge_retry: Retry::new(Duration::from_secs(1), Duration::from_secs(60)),
+        flush_retry: Retry::new(Duration::from_millis(100), Duration::from_secs(2)),
         directory_lock: Mutex::new(Some(lock)),
         route: ArcSwap::from_pointee(RouteMap::new(1, segments)),
         route_publication: Mutex::new(()),
@@ -248,24 +277,6 @@ fn build(
         environment: request.environment,
         config,
     }))
-}
-
-fn run_settings(config: &Config, hash_seed: u64) -> Result<RunSettings> {
-    let names: Vec<&str> = config.chunk.filters.iter().collect();
-    let bloom = match (config.bloom.enabled, config.bloom.size_bytes) {
-        (false, _) => BloomSettings::Off,
-        (true, None) => BloomSettings::Rate(config.bloom.false_positive_rate),
-        (true, Some(bytes)) => BloomSettings::Fixed { bytes, hashes: config.bloom.hashes.unwrap_or(7) },
-    };
-    Ok(RunSettings {
-        block_bytes: config.io.block_bytes as u32,
-        buffer_bytes: config.io.buffer_bytes.max(config.io.block_bytes) as u32,
-        chunk_max_keys: config.chunk.max_keys,
-        chunk_max_bytes: config.chunk.max_bytes as u32,
-        pipeline: FilterPipeline::from_names(&names)?,
-        bloom,
-        hash_seed,
-    })
 }
 
 fn segments(state: &ManifestState, graveyard: &Arc<Graveyard>) -> Vec<Arc<Segment>> {
@@ -317,117 +328,5 @@ fn add_reference(version: &mut SegmentVersion, run: &RunReference, handle: &Arc<
             layer.runs.sort_by(|a, b| a.first_key().cmp(b.first_key()));
         }
         None => version.layers.push(Layer { rank: run.rank, buffer: None, runs: vec![reference] }),
-    }
-}
-
-/// Replays the log into the buffers, and sets where seqs and the log go on.
-fn recover(core: &Arc<Core>) -> Result<()> {
-    let state = core.manifest.lock().state.clone();
-    let proven_synced_seq = state.proven_synced_seq();
-    let mut recovered = Recovered::default();
-    let mut next_seq = 1 + proven_synced_seq.max(state.last_seq);
-    if !state.logs.is_empty() {
-        let end = replay_logs(core, &state, proven_synced_seq, &mut recovered)?;
-        next_seq = next_seq.max(end.next_seq);
-        adopt_logs(core, &state, &end, &mut recovered)?;
-    }
-    let mut section = core.section.lock();
-    section.next_seq = next_seq;
-    drop(section);
-    core.publisher.reset(next_seq - 1);
-    core.first_write.lock().recovered = recovered;
-    Ok(())
-}
-
-fn replay_logs(
-    core: &Arc<Core>,
-    state: &ManifestState,
-    proven_synced_seq: u64,
-    recovered: &mut Recovered,
-) -> Result<ReplayEnd> {
-    let listed = listed_logs(state);
-    let expectations = Expectations { proven_synced_seq, policy: DamagePolicy::Fail };
-    let route = core.route.load_full();
-    let mut first_seq = None;
-    let end = replay(&*core.directory, &listed, expectations, &mut |seq, operation| {
-        first_seq.get_or_insert(seq);
-        apply(core, &route, seq, operation);
-        if !core.read_only && core.budget.used_bytes() > core.budget.limit_bytes() {
-            core.flush_replayed(seq)?;
-        }
-        Ok(())
-    })?;
-    recovered.replayed_seqs = first_seq.map(|first| (first, end.next_seq - 1));
-    Ok(end)
-}
-
-/// The logs as replay wants them.
-pub(super) fn listed_logs(state: &ManifestState) -> Vec<ListedLog> {
-    let listed = |log: &crate::manifest::LogState| ListedLog {
-        number: log.number,
-        uid: log.uid,
-        end: log.end.map(|end| (end.offset, end.last_seq)),
-    };
-    state.logs.iter().map(listed).collect()
-}
-
-fn apply(core: &Core, route: &RouteMap, seq: u64, operation: OperationRef<'_>) {
-    let (key, kind, value) = match operation {
-        OperationRef::Put { key, value } => (key, EntryKind::Put, value),
-        OperationRef::Delete { key } => (key, EntryKind::Delete, &[][..]),
-    };
-    let version = route.find(key).version();
-    if seq > version.flushed_seq {
-        core.budget.force(charge_bytes(key.len(), value.len()));
-        version.active.insert(key, key_hash(core.hash_seed, key), seq, kind, value);
-    }
-}
-
-/// After a clean close the log goes on where it ended (PROTOCOL L8). After any other end what was
-/// replayed is flushed before the first write, and a new log begins (PROTOCOL D6).
-fn adopt_logs(core: &Core, state: &ManifestState, end: &ReplayEnd, recovered: &mut Recovered) -> Result<()> {
-    let newest_number = state.logs.iter().map(|log| log.number).max().unwrap_or(0);
-    let ended_in = state.logs.iter().find(|log| log.number == end.log_number);
-    let predecessor =
-        Predecessor { uid: ended_in.map_or(0, |log| log.uid), end: end.offset, last_seq: end.next_seq - 1 };
-    core.section.lock().predecessor = predecessor;
-    let closed_here = |closed: &crate::manifest::Closed| {
-        closed.log_number == end.log_number && closed.end_offset == end.offset
-    };
-    if core.read_only || !state.closed.as_ref().is_some_and(closed_here) || !core.has_log() {
-        recovered.flush_needed = true;
-        core.logs.adopt(Vec::new(), newest_number, end.synced_seq);
-        return Ok(());
-    }
-    let mut live = Vec::new();
-    for log in &state.logs {
-        let (_, header) = LogReader::open(&*core.directory, log.number)?;
-        let file = LogFile::reopen(&core.directory, log.number, &header, state.edit_number)?;
-        match log.number.cmp(&end.log_number) {
-            std::cmp::Ordering::Less => file.seal_synced(last_seq_before(core, state, log.number)?),
-            std::cmp::Ordering::Equal => {
-                file.begin_use();
-                core.section.lock().tail = Some(LogTail::new(Arc::clone(&file), end.offset));
-            }
-            std::cmp::Ordering::Greater => core.section.lock().next_log = Some(Arc::clone(&file)),
-        }
-        live.push(file);
-    }
-    core.logs.adopt(live, newest_number, end.next_seq - 1);
-    Ok(())
-}
-
-/// The last seq of a log that another one follows, as that one's BEGIN names it.
-fn last_seq_before(core: &Core, state: &ManifestState, number: u64) -> Result<u64> {
-    let successor = state.logs.iter().map(|log| log.number).filter(|other| *other > number).min();
-    let begin = successor.map(|next| read_begin(&*core.directory, next)).transpose()?.flatten();
-    // Unknown: as if it held everything; then it stays until all is flushed.
-    Ok(begin.map_or(u64::MAX - 1, |begin| begin.predecessor_last_seq))
-}
-
-impl Core {
-    /// Sets the counter of runs moved to quarantine.
-    pub(super) fn count_quarantined(&self) {
-        self.counters.quarantined_files.fetch_add(1, Ordering::Relaxed);
     }
 }

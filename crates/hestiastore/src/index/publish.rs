@@ -133,6 +133,12 @@ impl Publisher {
         waited
     }
 
+    /// Whether anybody sleeps until something is visible.
+    #[cfg(test)]
+    pub(super) fn has_sleepers(&self) -> bool {
+        self.sleepers.load(Ordering::SeqCst) > 0
+    }
+
     /// Waits until all of the first `tickets` are complete. Only for the end: marks are not waited for
     /// elsewhere, and take but a write each.
     pub(crate) fn wait_complete(&self, tickets: u64) -> Result<(), Wedged> {

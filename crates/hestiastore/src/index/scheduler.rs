@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::{Condvar, Mutex};
 
@@ -17,6 +17,8 @@ pub(crate) struct Scheduler {
     threads: usize,
     /// Active buffers hold more than they should: flush the fullest.
     pressure: AtomicBool,
+    /// How many flushes have failed.
+    flush_failures: AtomicU64,
     jobs: Mutex<Jobs>,
     work: Condvar,
     /// Something was installed, or a job has ended.
@@ -52,6 +54,7 @@ impl Scheduler {
         Self {
             threads: threads.max(1),
             pressure: AtomicBool::new(false),
+            flush_failures: AtomicU64::new(0),
             jobs: Mutex::default(),
             work: Condvar::new(),
             progress: Condvar::new(),
@@ -123,6 +126,11 @@ impl Scheduler {
             // A job may have ended between the question and the lock: do not rely on its call alone.
             self.progress.wait_for(&mut jobs, std::time::Duration::from_millis(20));
         }
+    }
+
+    /// How many flushes have failed so far.
+    pub(crate) fn flush_failures(&self) -> u64 {
+        self.flush_failures.load(Ordering::Acquire)
     }
 
     /// Whether no compaction asked for is waiting or at work.
@@ -215,18 +223,19 @@ pub(crate) fn run_maintenance_thread(core: &Core) {
 }
 
 impl Core {
-    /// Failures are recorded where they happen: here is nobody to tell.
     fn work(&self, job: &Job) {
-        let outcome = match job {
-            Job::Flush(segment) => self.flush_segment(segment),
-            Job::FlushFullest => self.flush_fullest(),
-            Job::Structural(segment) => self.note_structural(segment, self.tend_segment(segment)),
+        let (name, outcome) = match job {
+            Job::Flush(segment) => ("flush", self.note_flush(self.flush_segment(segment))),
+            Job::FlushFullest => ("flush", self.note_flush(self.flush_fullest())),
+            Job::Structural(segment) if self.must_rest(segment) => ("merge", Ok(())),
+            Job::Structural(segment) => ("merge", self.note_structural(segment, self.tend_segment(segment))),
             Job::Compact(segment) => {
                 let outcome = self.note_structural(segment, self.compact_segment(segment));
-                self.scheduler.note_compaction(outcome)
+                ("compaction", self.scheduler.note_compaction(outcome))
             }
-            Job::Stop => Ok(()),
+            Job::Stop => ("", Ok(())),
         };
+        self.note_background_failure(name, &outcome);
         if outcome.is_err() {
             return;
         }
@@ -249,11 +258,47 @@ impl Core {
             || (active_bytes > 0 && self.budget.wanted_bytes().is_some_and(in_the_way))
     }
 
+    fn note_flush(&self, outcome: crate::Result<()>) -> crate::Result<()> {
+        if outcome.is_err() {
+            self.scheduler.flush_failures.fetch_add(1, Ordering::AcqRel);
+        }
+        outcome
+    }
+
     /// After a failed merge flushes must not wait for another one.
     fn note_structural(&self, segment: &Segment, outcome: crate::Result<()>) -> crate::Result<()> {
-        segment.merges_fail.store(outcome.is_err(), Ordering::Release);
+        let failed = matches!(&outcome, Err(error) if !matches!(error, crate::Error::Closed));
+        segment.merges_fail.store(failed, Ordering::Release);
+        if failed {
+            self.merge_retry.note_failure(self.environment.clock.monotonic_micros());
+        }
         self.wake_flush_if_needed();
         outcome
+    }
+
+    /// Whether the segment's merges failed so lately that another one would only fill the disk again.
+    fn must_rest(&self, segment: &Segment) -> bool {
+        segment.merges_fail.load(Ordering::Acquire)
+            && self.merge_retry.must_wait(self.environment.clock.monotonic_micros())
+    }
+
+    /// Tries again what failed before and may succeed by now.
+    pub(super) fn retry_failed_jobs(&self) {
+        let now_micros = self.environment.clock.monotonic_micros();
+        if self.refused_writes.is_without_room() && self.flush_retry.is_due(now_micros) {
+            self.scheduler.ask_for_room();
+        }
+        if self.merge_retry.is_due(now_micros) {
+            let route = self.route.load_full();
+            let mut failing = route.segments().iter().filter(|segment| {
+                segment.merges_fail.load(Ordering::Acquire) && !segment.damaged.load(Ordering::Acquire)
+            });
+            let first = failing.next();
+            first.into_iter().chain(failing).for_each(|segment| self.scheduler.request_structural(segment));
+            if first.is_none() {
+                self.merge_retry.note_success();
+            }
+        }
     }
 
     /// Flushes what is frozen and nobody is at, then the fullest buffers until the active ones hold less

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::core::Core;
 use super::counters::add;
-use super::jobs::{add_run, put_segment};
+use super::outputs::{add_run, put_segment};
 use crate::error::Result;
 use crate::manifest::Change;
 use crate::route::RouteMap;

@@ -2,14 +2,16 @@
 
 use std::fmt;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
-use super::open::{confirm_end, listed_logs, refuse_foreign, take_lock};
+use super::open::{confirm_end, refuse_foreign, take_lock};
+use super::recovery::listed_logs;
 use crate::directory::{Directory, LockMode};
 use crate::error::{Error, Result};
 use crate::manifest::{ManifestState, read_manifest};
 use crate::wal::{
-    Begin, DamagePolicy, Expectations, ListedLog, LogContent, LogItem, ReplayEnd, log_file_name, read_begin,
-    read_log, replay,
+    Begin, Expectations, ListedLog, LogContent, LogItem, RecoveryPolicy, ReplayEnd, log_file_name,
+    read_begin, read_log, replay,
 };
 
 /// What the logs of an index hold, and whether recovery would take them.
@@ -17,15 +19,17 @@ use crate::wal::{
 /// Its text form is a line for each log.
 ///
 /// ```
-/// use hestiastore::directory::MemoryDirectory;
+/// use std::sync::Arc;
+///
+/// use hestiastore::directory::{Directory, MemoryDirectory};
 /// use hestiastore::{SegmentIndex, inspect};
 ///
-/// let directory = std::sync::Arc::new(MemoryDirectory::new());
+/// let directory: Arc<dyn Directory> = Arc::new(MemoryDirectory::new());
 /// let index = SegmentIndex::<String, u8>::builder_in(directory.clone()).create()?;
 /// index.put("apple", &1)?;
 /// index.close()?;
 ///
-/// let report = inspect::verify_logs(&*directory)?;
+/// let report = inspect::verify_logs(&directory)?;
 /// assert!(report.damage.is_none());
 /// assert_eq!(report.logs[0].operations, 1);
 /// # Ok::<(), hestiastore::Error>(())
@@ -144,23 +148,23 @@ pub(crate) fn list_logs(directory: &dyn Directory) -> Result<ListedLogs> {
 }
 
 /// See [`crate::inspect::verify_logs`].
-pub(crate) fn verify_logs(directory: &dyn Directory) -> Result<LogsReport> {
-    refuse_foreign(directory)?;
-    let _lock = take_lock(directory, LockMode::Shared)?;
-    let read = read_manifest(directory)?;
+pub(crate) fn verify_logs(directory: &Arc<dyn Directory>) -> Result<LogsReport> {
+    refuse_foreign(&**directory)?;
+    let _lock = take_lock(&**directory, LockMode::Shared)?;
+    let read = read_manifest(&**directory)?;
     confirm_end(directory, &read)?;
     let listed = listed_logs(&read.state);
     let proven_synced_seq = read.state.proven_synced_seq();
     let replayed = |policy| {
         let expectations = Expectations { proven_synced_seq, policy };
-        replay(directory, &listed, expectations, &mut |_, _| Ok(()))
+        replay(&**directory, &listed, expectations, &mut |_, _| Ok(()))
     };
-    let (end, damage) = match replayed(DamagePolicy::Fail) {
+    let (end, damage) = match replayed(RecoveryPolicy::Fail) {
         Ok(end) => (end, None),
-        Err(damage @ Error::Corruption { .. }) => (replayed(DamagePolicy::CutAndReport)?, Some(damage)),
+        Err(damage @ Error::Corruption { .. }) => (replayed(RecoveryPolicy::CutAtDamage)?, Some(damage)),
         Err(other) => return Err(other),
     };
-    let logs = describe(directory, &listed, &end, damage.as_ref())?;
+    let logs = describe(&**directory, &listed, &end, damage.as_ref())?;
     Ok(LogsReport { logs, damage })
 }
 

@@ -4,7 +4,8 @@
 //! sync. So at most its last edit can be unfinished, and only while nobody was told that it is done.
 //!
 //! Failures (D8): a failed write or sync poisons the file, as what is on disk is not known any more.
-//! A full disk is met before anything is written, in the reserve, and passes.
+//! A full disk is met before anything is written, in the reserve, and passes. The last part of the
+//! reserve is kept for the edits of a close, so that a close succeeds on a full disk.
 
 use std::io;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use crate::directory::{Directory, File};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
+use crate::obstacle::is_obstacle;
 
 use super::decode::decode_edit;
 use super::edit::Edit;
@@ -19,6 +21,17 @@ use super::encode::encode_edit;
 use super::frame::{Header, Layout, RESERVE_STEP_BYTES, encode_frame, reserved};
 use super::state::ManifestState;
 use super::{MANIFEST_NAME, MANIFEST_TEMPORARY_NAME};
+
+/// Of the reserve so much is left for the edits of a close.
+const CLOSING_RESERVE_BYTES: u64 = 16 * 1024;
+
+/// Which part of the reserve an edit may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum EditKind {
+    Ordinary,
+    /// Part of a close: may use all of it.
+    Closing,
+}
 
 /// An open manifest. Its owner serialises all calls.
 #[derive(Debug)]
@@ -72,22 +85,27 @@ impl ManifestFile {
                 *self = unnamed;
                 Ok(())
             }
+            // The rename did not happen, so nobody can read the new file.
+            Err(error @ Error::Io { operation: "rename", .. }) if error.is_obstacle() => {
+                let _ = directory.remove(MANIFEST_TEMPORARY_NAME);
+                Err(error)
+            }
             Err(error) => Err(self.poison(&error)),
         }
     }
 
     /// Appends an edit and syncs; returns its number. The edit must apply to the state that this file
     /// holds: [`ManifestFile::commit`] sees to that.
-    ///
-    /// # Errors
-    /// `WritesRefused` if the disk is full; nothing was written, and a later try may succeed.
-    /// `Failed` after any other failure, now and for ever.
-    pub(crate) fn append(&mut self, edit: &Edit) -> Result<u64> {
+    fn append(&mut self, edit: &Edit, kind: EditKind) -> Result<u64> {
         self.check_alive()?;
         let next = self.number.checked_add(1).ok_or_else(|| refused("edit numbers are used up"))?;
         let (frame, crc) = encode_frame(self.uid, next, self.crc, &encode_edit(edit))
             .ok_or_else(|| refused("the edit is too long"))?;
-        self.reserve(frame.len() as u64)?;
+        let kept_back = match kind {
+            EditKind::Ordinary => CLOSING_RESERVE_BYTES,
+            EditKind::Closing => 0,
+        };
+        self.reserve(frame.len() as u64, kept_back)?;
         self.file.write_at(self.end, &frame).map_err(|source| self.poison_io("write", source))?;
         self.file.sync().map_err(|source| self.poison_io("sync", source))?;
         self.number = next;
@@ -100,33 +118,43 @@ impl ManifestFile {
     /// Applies an edit to `state` and appends it: both happen, or the state stays as it was.
     ///
     /// # Errors
-    /// `Failed` for an edit that does not apply, with nothing written and no poison; otherwise as
-    /// [`ManifestFile::append`].
+    /// `Failed` for an edit that does not apply, with nothing written and no poison. `WritesRefused` if
+    /// the disk is full; nothing was written, and a later try may succeed. `Failed` after any other
+    /// failure, now and for ever.
     pub(crate) fn commit(&mut self, state: &mut ManifestState, edit: &Edit) -> Result<u64> {
+        self.commit_as(EditKind::Ordinary, state, edit)
+    }
+
+    /// The same for an edit of a close, which may use up the reserve.
+    ///
+    /// # Errors
+    /// Those of [`ManifestFile::commit`].
+    pub(crate) fn commit_closing(&mut self, state: &mut ManifestState, edit: &Edit) -> Result<u64> {
+        self.commit_as(EditKind::Closing, state, edit)
+    }
+
+    fn commit_as(&mut self, kind: EditKind, state: &mut ManifestState, edit: &Edit) -> Result<u64> {
         self.check_alive()?;
         self.check_number(state)?;
         let outcome =
             state.outcome(edit).map_err(|reason| failed(format!("an edit does not apply: {reason}")))?;
         let undo = state.install(outcome);
-        self.append(edit).inspect_err(|_| {
+        self.append(edit, kind).inspect_err(|_| {
             state.install(undo);
         })
     }
 
-    /// Makes room for `bytes` more, so that appending them cannot meet a full disk.
-    ///
-    /// # Errors
-    /// As [`ManifestFile::append`].
-    pub(crate) fn reserve(&mut self, bytes: u64) -> Result<()> {
-        self.check_alive()?;
-        let needed = self.end.saturating_add(bytes);
+    /// Makes room for `bytes` more, so that appending them cannot meet a full disk, and leaves
+    /// `kept_back` behind them.
+    fn reserve(&mut self, bytes: u64, kept_back: u64) -> Result<()> {
+        let needed = self.end.saturating_add(bytes).saturating_add(kept_back);
         if needed <= self.allocated {
             return Ok(());
         }
         let length = reserved(needed);
         match self.file.allocate(length) {
             Ok(()) => self.allocated = length,
-            Err(error) if is_full(&error) => {
+            Err(error) if is_obstacle(&error) => {
                 return Err(refused(&format!("cannot extend {MANIFEST_NAME}: {error}")));
             }
             Err(error) => return Err(self.poison_io("extend", error)),
@@ -270,10 +298,6 @@ fn write_synced(directory: &dyn Directory, bytes: &[u8], length: u64) -> Result<
     file.write_at(0, bytes).map_err(|source| Error::io("write", name, source))?;
     file.sync().map_err(|source| Error::io("sync", name, source))?;
     Ok(file)
-}
-
-fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 fn refused(cause: &str) -> Error {

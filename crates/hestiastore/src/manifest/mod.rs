@@ -8,7 +8,7 @@
 //! 1. A [`ManifestState`] that was built by [`ManifestState::apply`] or read from a file is valid:
 //!    its segments tile the key space, every run reference lies within its segment, references of
 //!    one rank are disjoint, logs ascend. An edit that would break this changes nothing.
-//! 2. [`ManifestFile::append`] returns only when the edit is on disk. After a failed write or sync
+//! 2. [`ManifestFile::commit`] returns only when the edit is on disk. After a failed write or sync
 //!    nothing more is ever written through that file.
 //! 3. [`read_manifest`] gives the state of all edits, or of all but a last one that was being
 //!    written, or an error. What a manifest alone cannot tell about such a last edit is settled by
@@ -31,15 +31,17 @@ mod state;
 mod walk;
 
 #[cfg(test)]
-pub(crate) use self::{state::LogEnd, walk::Tail};
+pub(crate) use self::walk::Tail;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use dump::dump_manifest;
 pub(crate) use edit::{Change, Edit};
 pub(crate) use file::ManifestFile;
-pub(crate) use read::{ReadManifest, confirm_torn_tail, not_an_index, read_manifest};
-pub(crate) use state::{Closed, LogState, ManifestState, RunReference, SegmentState};
+pub(crate) use read::{
+    ProvenManifest, ReadManifest, confirm_torn_tail, manifest_uuid, not_an_index, read_manifest, read_proven,
+};
+pub(crate) use state::{Closed, LogEnd, LogState, ManifestState, RunReference, SegmentState};
 
 /// The name of the manifest in its directory.
 pub(crate) const MANIFEST_NAME: &str = "MANIFEST";

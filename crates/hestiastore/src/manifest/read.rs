@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 
 use super::frame::unknown_features;
 use super::state::ManifestState;
-use super::walk::{DamagedCopy, Place, Step, Tail, Walk};
+use super::walk::{Base, DamagedCopy, Place, Step, Tail, Walk};
 use super::{KNOWN_INCOMPATIBLE_FEATURES, MANIFEST_NAME, MANIFEST_TEMPORARY_NAME};
 
 /// How many of a foreign directory's files a message names.
@@ -25,6 +25,13 @@ pub(crate) struct ReadManifest {
     pub(crate) damaged_copy: Option<DamagedCopy>,
 }
 
+impl ReadManifest {
+    /// Whether bytes that are no edit follow the last one.
+    pub(crate) fn ends_torn(&self) -> bool {
+        matches!(self.tail, Tail::Torn { .. })
+    }
+}
+
 /// Reads the `MANIFEST` of a directory; changes nothing.
 ///
 /// An open must also ask [`confirm_torn_tail`], whatever the tail.
@@ -42,8 +49,62 @@ pub(crate) fn read_manifest(directory: &dyn Directory) -> Result<ReadManifest> {
     }
 }
 
-fn read(walk: &Walk) -> Result<ReadManifest> {
-    let base = walk.base()?;
+/// What a damaged manifest proves: the state up to the damage, and what is wrong there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ProvenManifest {
+    pub(crate) state: ManifestState,
+    /// Offset and nature of the damage; `None` if there is none.
+    pub(crate) damage: Option<(u64, String)>,
+    /// Bytes are damaged that count, but every edit could be read.
+    pub(crate) all_edits_read: bool,
+}
+
+/// Reads as far as the chain of edits proves, for repair.
+///
+/// # Errors
+/// `Corruption` if not even a base state can be read; otherwise as [`read_manifest`].
+pub(crate) fn read_proven(directory: &dyn Directory) -> Result<ProvenManifest> {
+    let intact = match read_manifest(directory) {
+        Ok(read) => read,
+        Err(Error::Corruption { .. }) => return read_up_to_damage(directory),
+        Err(other) => return Err(other),
+    };
+    let damage = intact.damaged_copy.map(|copy| (copy.offset, copy.detail));
+    Ok(ProvenManifest { state: intact.state, damage, all_edits_read: true })
+}
+
+fn read_up_to_damage(directory: &dyn Directory) -> Result<ProvenManifest> {
+    let walk = Walk::load(directory, MANIFEST_NAME)?;
+    let base = walk.any_base()?;
+    let mut state = base_state(&walk, &base)?;
+    let mut at = walk.first_place(&base);
+    let damage = loop {
+        let step = walk.step(&at).and_then(|step| match step {
+            Step::End(_) => Ok(None),
+            Step::Edit { frame, next } => {
+                apply_edit(&walk, &mut state, &at, &walk.decode(at.offset, &frame)?)?;
+                Ok(Some(next))
+            }
+        });
+        match step {
+            Ok(Some(next)) => at = next,
+            Ok(None) => {
+                let detail = format!("the file has only {} bytes", walk.length());
+                break (walk.length(), detail);
+            }
+            Err(Error::Corruption { offset, detail, .. }) => break (offset, detail),
+            Err(other) => return Err(other),
+        }
+    };
+    Ok(ProvenManifest { state, damage: Some(damage), all_edits_read: false })
+}
+
+/// The uuid of the index that a manifest's header names, where it can be read.
+pub(crate) fn manifest_uuid(directory: &dyn Directory) -> Option<u128> {
+    Walk::load(directory, MANIFEST_NAME).ok().map(|walk| walk.header.index_uuid)
+}
+
+fn base_state(walk: &Walk, base: &Base<'_>) -> Result<ManifestState> {
     let edit = walk.decode(base.offset, &base.frame)?;
     let mut state = ManifestState::default();
     state.apply(&edit).map_err(|reason| walk.corruption(base.offset, format!("base state: {reason}")))?;
@@ -53,6 +114,12 @@ fn read(walk: &Walk) -> Result<ReadManifest> {
         return Err(walk.corruption(base.offset, detail));
     }
     check_features(walk, &state)?;
+    Ok(state)
+}
+
+fn read(walk: &Walk) -> Result<ReadManifest> {
+    let base = walk.base()?;
+    let mut state = base_state(walk, &base)?;
     let mut at = walk.first_place(&base);
     let mut edits = 0;
     let tail = loop {
@@ -91,15 +158,16 @@ fn check_features(walk: &Walk, state: &ManifestState) -> Result<()> {
     Ok(())
 }
 
-/// The conditions of D6 that the manifest alone cannot see: no log names an edit that is lost, and
+/// The conditions of D6 that the manifest alone cannot see: no log or run names an edit that is lost, and
 /// every file of the state exists. Asked whatever the tail, since a lost last edit may also have left
-/// zeros, or nothing.
+/// zeros, or nothing, and the whole file may be an old one.
 ///
-/// `highest_edit_named_by_logs`: the greatest edit number in the BEGIN of any log found, listed or not.
+/// `highest_edit_named`: the greatest edit number in the BEGIN of any log found, listed or not, and in the
+/// properties of any run that the state does not name. Both name edits that were synced before.
 /// `missing_files`: files that the state refers to and that are not there.
 pub(crate) fn confirm_torn_tail(
     read: &ReadManifest,
-    highest_edit_named_by_logs: Option<u64>,
+    highest_edit_named: Option<u64>,
     missing_files: &[String],
 ) -> Result<()> {
     let last = read.state.edit_number;
@@ -107,8 +175,11 @@ pub(crate) fn confirm_torn_tail(
         Tail::Clean => "the manifest ends".to_string(),
         Tail::Torn { bytes, .. } => format!("{bytes} damaged bytes follow"),
     };
-    let evidence = match highest_edit_named_by_logs {
-        Some(named) if named > last => format!("a log names edit {named}"),
+    let evidence = match (highest_edit_named, &read.tail, &read.damaged_copy) {
+        (Some(named), _, _) if named > last => format!("a log or a run names edit {named}"),
+        // No crash damages a copy, which was synced before the file got its name, and one tail is torn:
+        // whatever did the one may have done the other to edits that were synced.
+        (_, Tail::Torn { .. }, Some(copy)) => format!("the base copy at {} is damaged too", copy.offset),
         _ if missing_files.is_empty() => return Ok(()),
         _ => format!("its state misses {}", missing_files.join(", ")),
     };

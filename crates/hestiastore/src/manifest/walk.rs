@@ -103,6 +103,16 @@ impl Walk {
         Ok(Base { frame, offset, damaged_copy })
     }
 
+    /// A good copy of the base state in a file that may have lost its end.
+    pub(super) fn any_base(&self) -> Result<Base<'_>> {
+        let [first, second] = self.layout.copies;
+        let (frame, offset) = match self.base_copy(first) {
+            Ok(frame) => (frame, first),
+            Err(_) => (self.base_copy(second).map_err(|detail| self.corruption(second, detail))?, second),
+        };
+        Ok(Base { frame, offset, damaged_copy: None })
+    }
+
     fn base_copy(&self, offset: u64) -> std::result::Result<Frame<'_>, String> {
         let frame = read_frame(self.header.file_uid, self.from(offset)).map_err(|fault| fault.to_string())?;
         if frame.head.length != self.header.base_bytes {

@@ -229,6 +229,22 @@ groups! {
         quarantined_files: u64,
     }
 
+    /// What does not work.
+    health: HealthMetrics {
+        /// Why the index is in ERROR; empty if it is not.
+        failure: String,
+        /// Why writes are refused now, for example a full disk; empty while they are not.
+        writes_refused: String,
+        /// Jobs that failed in the background and did not end the index.
+        background_failures: u64,
+        /// What the last of them was about; empty if there was none.
+        last_background_failure: String,
+        /// Segments whose merges have stopped at a damaged run.
+        damaged_segments: u64,
+        /// Files that could not be deleted; the next open tries again.
+        failed_deletions: u64,
+    }
+
     /// Snapshots that hold versions back.
     snapshots: SnapshotMetrics {
         /// Snapshots and iterators that are open now.
@@ -289,8 +305,8 @@ impl fmt::Display for MetricsSnapshot {
             rows.extend(fields.into_iter().map(|(field, value)| {
                 let shown = match value {
                     Metric::Number(number) => number.to_string(),
-                    Metric::Absent => "-".to_owned(),
-                    Metric::Text(text) => text,
+                    Metric::Text(text) if !text.is_empty() => text,
+                    Metric::Absent | Metric::Text(_) => "-".to_owned(),
                 };
                 (format!("{group}.{field}"), shown)
             }));
@@ -336,6 +352,8 @@ mod tests {
             r#""log":{"mode":"buffered","files":0,"bytes":0,"appended_bytes":0,"appended_records":0,"#,
             r#""syncs":0,"sync_p50_micros":0,"sync_p99_micros":0,"sync_max_micros":0,"synced_seq":0,"last_seq":0},"#,
             r#""io":{"chunk_reads":0,"written_bytes":0,"quarantined_files":0},"#,
+            r#""health":{"failure":"","writes_refused":"","background_failures":0,"last_background_failure":"","#,
+            r#""damaged_segments":0,"failed_deletions":0},"#,
             r#""snapshots":{"open":0,"oldest_seq":null}}"#,
         );
         assert_eq!(metrics.to_json(), expected);
@@ -350,7 +368,7 @@ mod tests {
         let table = metrics.to_string();
         let starts: Vec<_> = table.lines().map(|line| line.rfind(' ').map(|at| at + 1)).collect();
         assert!(starts.iter().all(|start| *start == starts[0]), "{table}");
-        assert!(table.contains("\nsnapshots.oldest_seq          -\n"), "{table}");
-        assert!(table.contains("\nlog.mode                      buffered\n"), "{table}");
+        assert!(table.contains("\nsnapshots.oldest_seq            -\n"), "{table}");
+        assert!(table.contains("\nlog.mode                        buffered\n"), "{table}");
     }
 }

@@ -147,7 +147,11 @@ impl SegmentRegistry {
         if let Some(run) = self.claim(segment, handle)? {
             return Ok(run);
         }
-        let loaded = Run::open(&self.directory, handle.uid, self.index_uuid, Arc::clone(&self.cache));
+        let open = || Run::open(&self.directory, handle.uid, self.index_uuid, Arc::clone(&self.cache));
+        let mut loaded = open();
+        while loaded.as_ref().is_err_and(Error::is_out_of_descriptors) && self.unload_half() {
+            loaded = open();
+        }
         let mut evicted = Vec::new();
         let mut table = self.table.lock();
         let outcome = match loaded {
@@ -197,6 +201,20 @@ impl SegmentRegistry {
             Entry { state: EntryState::Loading, handle: Arc::downgrade(handle), segment_id: segment.id };
         table.insert(handle.uid, entry);
         Ok(None)
+    }
+
+    /// Unloads half of the runs, for their files: the process has too many open. `false` if none is loaded.
+    pub(crate) fn unload_half(&self) -> bool {
+        let mut table = self.table.lock();
+        let is_ready = |entry: &Entry| matches!(entry.state, EntryState::Ready { .. });
+        let loaded: Vec<u64> =
+            table.entries.iter().filter(|(_, entry)| is_ready(entry)).map(|(uid, _)| *uid).collect();
+        let half = loaded.len().div_ceil(2);
+        let unloaded: Vec<Arc<Run>> =
+            loaded.iter().take(half).filter_map(|uid| unload(&mut table, *uid)).collect();
+        table.evictions += unloaded.len() as u64;
+        drop(table);
+        half > 0
     }
 
     /// Takes away what was not used lately until everything fits, sparing `newest`. What is taken is

@@ -25,6 +25,7 @@ mod keys;
 mod open;
 mod properties;
 mod read_ahead;
+mod remains;
 mod settings;
 mod sparse;
 mod statistics;
@@ -38,13 +39,18 @@ mod tests;
 #[cfg(test)]
 pub(crate) use self::settings::split_expiry;
 pub(crate) use crate::chunk::FilterPipeline;
+#[cfg(test)]
 pub(crate) use bloom::BloomSettings;
 pub(crate) use cache::ChunkCache;
 pub(crate) use cursor::{CursorPurpose, RunCursor};
 pub(crate) use dump::dump_run;
 pub(crate) use get::Found;
 pub(crate) use open::Run;
-pub(crate) use settings::{EntryKind, RunIdentity, RunSettings, key_hash, run_file_name};
+pub(crate) use properties::RunProperties;
+pub(crate) use remains::{LostKeys, RemainingValue, RunHints, RunRemains};
+pub(crate) use settings::{
+    EntryKind, RUN_MAGIC, RUN_VERSION, RunIdentity, RunSettings, key_hash, parse_run_file_name, run_file_name,
+};
 pub(crate) use statistics::FilterStatistics;
 pub(crate) use value::ValueGuard;
 pub(crate) use writer::{RunSummary, RunWriter};

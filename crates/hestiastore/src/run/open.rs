@@ -49,7 +49,7 @@ impl Run {
     }
 
     /// The same for a file under any name.
-    pub(super) fn open_file(
+    pub(crate) fn open_file(
         file: Arc<dyn File>,
         name: Arc<str>,
         uid: u64,

@@ -342,6 +342,13 @@ mod tests {
     }
 
     #[test]
+    fn f6_another_hash_is_refused() {
+        let encoded = RunProperties { hash_id: HASH_XXH3_64 + 1, ..example() }.encode();
+        let error = RunProperties::decode(&encoded, "f", 0).unwrap_err();
+        assert!(matches!(error, Error::Unsupported { .. }), "{error}");
+    }
+
+    #[test]
     fn f1_unknown_fields_are_skipped_unless_critical() {
         let mut encoded = example().encode();
         put(&mut encoded, 500, b"new");

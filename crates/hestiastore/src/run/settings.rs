@@ -3,6 +3,7 @@
 use super::bloom::BloomSettings;
 use crate::block::BlockLayout;
 use crate::chunk::FilterPipeline;
+use crate::config::Config;
 use crate::error::{Error, Result};
 
 pub(crate) const RUN_MAGIC: [u8; 8] = *b"HSTRUN\r\n";
@@ -61,6 +62,25 @@ pub(crate) struct RunSettings {
 }
 
 impl RunSettings {
+    /// As an index with this configuration and this hash seed writes its runs.
+    pub(crate) fn of(config: &Config, hash_seed: u64) -> Result<Self> {
+        let names: Vec<&str> = config.chunk.filters.iter().collect();
+        let bloom = match (config.bloom.enabled, config.bloom.size_bytes) {
+            (false, _) => BloomSettings::Off,
+            (true, None) => BloomSettings::Rate(config.bloom.false_positive_rate),
+            (true, Some(bytes)) => BloomSettings::Fixed { bytes, hashes: config.bloom.hashes.unwrap_or(7) },
+        };
+        Ok(Self {
+            block_bytes: config.io.block_bytes as u32,
+            buffer_bytes: config.io.buffer_bytes.max(config.io.block_bytes) as u32,
+            chunk_max_keys: config.chunk.max_keys,
+            chunk_max_bytes: config.chunk.max_bytes as u32,
+            pipeline: FilterPipeline::from_names(&names)?,
+            bloom,
+            hash_seed,
+        })
+    }
+
     pub(super) fn check(&self) -> Result<()> {
         const MAX_CHUNK_BYTES: u32 = 64 << 20;
         let mut problems = Vec::new();
@@ -105,6 +125,13 @@ pub(crate) struct RunIdentity {
 
 pub(crate) fn run_file_name(uid: u64) -> String {
     format!("run-{uid:016x}.sst")
+}
+
+/// The uid in the name of a run; `None` for any other name.
+pub(crate) fn parse_run_file_name(name: &str) -> Option<u64> {
+    let digits = name.strip_prefix("run-")?.strip_suffix(".sst")?;
+    let uid = u64::from_str_radix(digits, 16).ok()?;
+    (run_file_name(uid) == name).then_some(uid)
 }
 
 /// The hash that filters and fingerprints use: XXH3-64.

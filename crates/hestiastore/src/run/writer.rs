@@ -56,7 +56,13 @@ impl RunWriter {
         let temporary = format!("{name}.tmp");
         let opened = directory.create(&temporary);
         let opened = opened.map_err(|source| Error::io("create", temporary.as_str(), source))?;
-        let file = TemporaryFile { directory: Arc::clone(directory), name, temporary, done: false };
+        let file = TemporaryFile {
+            directory: Arc::clone(directory),
+            name,
+            temporary,
+            may_have_name: false,
+            done: false,
+        };
         let header = FileHeader {
             magic: RUN_MAGIC,
             version: RUN_VERSION,
@@ -295,11 +301,13 @@ struct TemporaryFile {
     directory: Arc<dyn Directory>,
     name: String,
     temporary: String,
+    may_have_name: bool,
     done: bool,
 }
 
 impl TemporaryFile {
     fn give_name(&mut self) -> Result<()> {
+        self.may_have_name = true;
         self.directory
             .rename(&self.temporary, &self.name)
             .map_err(|source| Error::io("rename", self.temporary.as_str(), source))?;
@@ -313,6 +321,10 @@ impl Drop for TemporaryFile {
         if !self.done {
             // What stays behind is named *.tmp, which the next open deletes.
             let _ = self.directory.remove(&self.temporary);
+        }
+        if !self.done && self.may_have_name {
+            // A rename that failed may have happened. Nobody else has this name.
+            let _ = self.directory.remove(&self.name);
         }
     }
 }

@@ -50,6 +50,8 @@ pub(crate) struct SortedOutput<'a> {
     last_key: Option<Vec<u8>>,
     done: Vec<MergedRun>,
     fences_passed: usize,
+    /// No version of the last key was kept yet, so that a cut may fall before it.
+    key_is_new: bool,
     steps: u64,
 }
 
@@ -63,21 +65,19 @@ impl<'a> SortedOutput<'a> {
             last_key: None,
             done: Vec::new(),
             fences_passed: 0,
+            key_is_new: false,
             steps: 0,
         }
     }
 
-    /// Whether the next version belongs to another key than the last; then a cut may fall here.
+    /// Goes on to the key of the next version, if it is another than the last.
     fn begin_key(&mut self, key: &[u8]) -> Result<()> {
         if self.last_key.as_deref() == Some(key) {
             return Ok(());
         }
         self.retention.next_key();
         self.pass_fences(key)?;
-        let full = self.writer.as_ref().is_some_and(|writer| writer.estimated_bytes() >= self.plan.cut_bytes);
-        if full {
-            self.cut(Some(key))?;
-        }
+        self.key_is_new = true;
         let last_key = self.last_key.get_or_insert_default();
         last_key.clear();
         last_key.extend_from_slice(key);
@@ -126,7 +126,14 @@ impl<'a> SortedOutput<'a> {
         })
     }
 
+    /// The run that the version just decided on goes to. A full one is cut before a key that is kept, not
+    /// sooner: the last run of a job answers for its range to the end, whatever was dropped there (F6).
     fn writer(&mut self) -> Result<&mut RunWriter> {
+        let full = |writer: &RunWriter| writer.estimated_bytes() >= self.plan.cut_bytes;
+        if std::mem::take(&mut self.key_is_new) && self.writer.as_ref().is_some_and(full) {
+            let key = self.last_key.clone().unwrap_or_default();
+            self.cut(Some(&key))?;
+        }
         if self.writer.is_none() {
             let mut identity = self.plan.identity.clone();
             identity.uid = (self.plan.new_uid)();
@@ -151,8 +158,11 @@ impl<'a> SortedOutput<'a> {
     }
 
     /// Ends the last run. No run at all comes out of a job that kept nothing.
+    ///
+    /// It does not answer for the range of a run behind it that the job left alone (F6).
     pub(crate) fn finish(mut self) -> Result<Vec<MergedRun>> {
-        self.cut(None)?;
+        let plan = self.plan;
+        self.cut(plan.fences.get(self.fences_passed).map(|fence| &**fence))?;
         Ok(std::mem::take(&mut self.done))
     }
 }

@@ -52,9 +52,9 @@ impl MergeLimits {
     /// Into how many segments so many bytes belong, if more than one.
     pub(crate) fn parts(&self, main_bytes: u64) -> Option<u64> {
         let target = self.target_bytes.max(1);
-        let heavy = main_bytes * 2 >= target * 3;
+        // Rounded, so it is two from one and a half targets on.
         let parts = (main_bytes + target / 2) / target;
-        (heavy && parts >= 2).then_some(parts)
+        (parts >= 2).then_some(parts)
     }
 
     /// How large a merge's outputs are to be, when they come to `total_bytes` together: one each for the
@@ -92,5 +92,19 @@ impl SegmentVersion {
     pub(crate) fn can_compact(&self) -> bool {
         let messy = |run: &Arc<RunRef>| run.is_clipped() || run.tombstones > 0;
         self.layers.iter().any(|layer| layer.is_flushed()) || self.main.iter().any(messy)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn d3_a_segment_is_split_from_one_and_a_half_targets_on() {
+        let limits = MergeLimits { target_bytes: 100, fan_in: 4, main_percent: 50 };
+        let parts: Vec<_> = [0, 100, 149, 150, 249, 250, 1_000].map(|bytes| limits.parts(bytes)).into();
+        assert_eq!(parts, [None, None, None, Some(2), Some(2), Some(3), Some(10)]);
+        let odd = MergeLimits { target_bytes: 3, ..limits };
+        assert_eq!((odd.parts(4), odd.parts(5)), (None, Some(2)));
     }
 }

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 
 use super::format::LOG_HEADER_BYTES;
 use super::reader::LogReader;
-use super::replay::{Cause, DamagePolicy, DamageReport, Expectations, Halt, ReplayEnd, Walk};
+use super::replay::{Cause, DamageReport, Expectations, Halt, RecoveryPolicy, ReplayEnd, Walk};
 use super::search::Search;
 use super::survey::{Condition, Surveyed};
 
@@ -16,6 +16,7 @@ struct Evidence {
     /// Who says so.
     witness: String,
     later_records: u64,
+    later_seq: u64,
     /// A log whose header is gone though the log was used.
     headless_log: Option<String>,
 }
@@ -26,7 +27,7 @@ pub(super) fn conclude(walk: &Walk<'_>, halt: Halt<'_>, expectations: Expectatio
     let place = halt.place;
     let (log, offset, next_seq) = (place.log, place.offset, place.next_seq);
     let detail = damage(walk, &halt, &evidence);
-    if let (Some(detail), DamagePolicy::Fail) = (&detail, expectations.policy) {
+    if let (Some(detail), RecoveryPolicy::Fail) = (&detail, expectations.policy) {
         return Err(Error::corruption(&*log.file, offset, detail.clone()));
     }
     Ok(ReplayEnd {
@@ -42,6 +43,7 @@ pub(super) fn conclude(walk: &Walk<'_>, halt: Halt<'_>, expectations: Expectatio
             lost_seq: next_seq,
             proven_synced_seq: evidence.synced_seq,
             later_records: evidence.later_records,
+            later_seq: evidence.later_seq,
             detail,
         }),
     })
@@ -52,6 +54,7 @@ fn gather(walk: &Walk<'_>, halt: &Halt<'_>, proven_synced_seq: u64) -> Result<Ev
         synced_seq: proven_synced_seq,
         witness: "the manifest".into(),
         later_records: 0,
+        later_seq: 0,
         headless_log: None,
     };
     if walk.greatest_mark > evidence.synced_seq {
@@ -83,6 +86,8 @@ fn search(walk: &Walk<'_>, log: &Surveyed, from: u64, evidence: &mut Evidence) -
     let mut search = Search::new(&mut reader, from);
     while let Some(found) = search.next()? {
         evidence.later_records += 1;
+        // Each operation takes a byte at least.
+        evidence.later_seq = evidence.later_seq.max(found.first_seq.saturating_add(found.end - found.offset));
         if log.condition == Condition::Blank {
             evidence.headless_log.get_or_insert_with(|| log.file.clone());
         }
@@ -109,6 +114,9 @@ fn damage(walk: &Walk<'_>, halt: &Halt<'_>, evidence: &Evidence) -> Option<Strin
             "expected seq {lost_seq} and all through {}, which had been synced as {} says, found none{why}",
             evidence.synced_seq, evidence.witness
         ));
+        // It may be these that are damaged, and not the log that replay ended in.
+        let blank = not_entered(walk).filter(|log| log.first().is_none());
+        problems.extend(blank.map(|log| format!("{} is unused, or its beginning is lost", log.file)));
     }
     for log in walk.logs {
         if let Some((offset, detail)) = log.damage() {

@@ -75,8 +75,8 @@ pub fn replays(data: &[u8]) {
         });
         (seqs, end)
     };
-    let (seqs, strict) = replay(DamagePolicy::Fail);
-    let (cut_seqs, cut) = replay(DamagePolicy::CutAndReport);
+    let (seqs, strict) = replay(RecoveryPolicy::Fail);
+    let (cut_seqs, cut) = replay(RecoveryPolicy::CutAtDamage);
     assert!(cut_seqs.is_sorted_by(|a, b| a < b));
     assert!(!matches!(cut, Err(Error::Corruption { .. })), "{cut:?}");
     match (&strict, &cut) {

@@ -51,7 +51,8 @@ pub(crate) struct LogPlan {
 
 impl LogPlan {
     /// Makes the file: a new one, or `recycled` under another identity and name. In the order of
-    /// PROTOCOL L6: header with the new identity, rename, directory sync; the caller lists it next.
+    /// PROTOCOL L6: header with the new identity, rename; the caller syncs the directory next, and lists
+    /// the file then.
     ///
     /// # Errors
     /// I/O; then no file of either name is left, as far as it can be helped.
@@ -83,6 +84,8 @@ impl LogPlan {
         match recycled {
             Some(old_name) => {
                 let old = directory.open_log(old_name).map_err(io("open", old_name))?;
+                // Reserved it is; but a file-size limit may have come to lie below its length.
+                old.allocate(self.capacity_bytes).map_err(io("extend", old_name))?;
                 old.write_at(0, &header).map_err(io("write", old_name))?;
                 old.sync().map_err(io("sync", old_name))?;
                 drop(old);
@@ -95,7 +98,6 @@ impl LogPlan {
                 new.sync().map_err(io("sync", &name))?;
             }
         }
-        directory.sync().map_err(|source| Error::io("sync", directory.location(), source))?;
         let file = directory.open_log(&name).map_err(io("open", &name))?;
         Ok(PreparedLog {
             number: self.number,
@@ -157,6 +159,13 @@ impl LogFile {
     /// Writes record bytes at their place.
     pub(crate) fn write(&self, offset: u64, bytes: &[u8]) -> Result<()> {
         self.file.write_at(offset, bytes).map_err(|source| Error::io("write", &self.name, source))
+    }
+
+    /// Makes sure that writes within the capacity meet neither a full disk nor a file-size limit: a
+    /// log that is gone on with may have been copied without its unused part since.
+    pub(crate) fn reserve(&self) -> Result<()> {
+        let reserved = self.file.allocate(self.capacity_bytes);
+        reserved.map_err(|source| Error::io("extend", &self.name, source))
     }
 
     pub(crate) fn sync(&self) -> Result<()> {

@@ -36,6 +36,7 @@ pub use self::dump::{
     Visit,
 };
 pub(crate) use self::log::{LogFile, LogPlace, LogPlan, LogTail, Predecessor};
+pub use self::replay::RecoveryPolicy;
 pub(crate) use self::sync::SyncGate;
 #[allow(unused_imports, reason = "for the folders above")]
 pub(crate) use self::{
@@ -45,6 +46,6 @@ pub(crate) use self::{
     operations::{BodyError, OperationRef, Operations},
     reader::{LogReader, Record, Step, Stop, StopReason},
     record::{MAX_RECORD_BYTES, RECORD_ALIGNMENT_BYTES, RECORD_HEADER_BYTES, RecordBuilder, RecordKind},
-    replay::{DamagePolicy, DamageReport, Expectations, ListedLog, ReplayEnd, replay},
-    survey::read_begin,
+    replay::{DamageReport, Expectations, ListedLog, ReplayEnd, replay},
+    survey::{FirstRecord, holds_records, read_begin, read_beginning},
 };

@@ -34,13 +34,31 @@ pub(crate) struct ListedLog {
     pub(crate) end: Option<(u64, u64)>,
 }
 
-/// What to do about damage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum DamagePolicy {
-    /// [`Error::Corruption`].
+/// What an open does about a damaged log. A torn tail, which a crash leaves, is no damage: only
+/// what is proven to have been on disk and is not there any more.
+///
+/// It is chosen anew at each open and stored nowhere.
+///
+/// ```
+/// use hestiastore::{RecoveryPolicy, SegmentIndex};
+///
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("index");
+/// # SegmentIndex::<u64, u64>::builder(&path).create()?.close()?;
+/// let index = SegmentIndex::<u64, u64>::builder(&path).recovery(RecoveryPolicy::CutAtDamage).open()?;
+/// if let Some(loss) = index.log_loss() {
+///     eprintln!("{loss}");
+/// }
+/// # Ok::<(), hestiastore::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum RecoveryPolicy {
+    /// Refuse to open, with [`Error::Corruption`].
+    #[default]
     Fail,
-    /// The history ends before the damage, with a report.
-    CutAndReport,
+    /// End the history before the damage, and say what was lost ([`crate::LogLoss`]). The damaged log and
+    /// those behind it are moved to `quarantine/` by the first write.
+    CutAtDamage,
 }
 
 /// What the caller knows from elsewhere.
@@ -49,7 +67,7 @@ pub(crate) struct Expectations {
     /// Greatest *logged* seq that the manifest proves to have been synced: of installed runs and of a
     /// CLOSE edit. 0: none.
     pub(crate) proven_synced_seq: u64,
-    pub(crate) policy: DamagePolicy,
+    pub(crate) policy: RecoveryPolicy,
 }
 
 /// Where replay ended, and what it saw.
@@ -66,7 +84,7 @@ pub(crate) struct ReplayEnd {
     pub(crate) synced_seq: u64,
     pub(crate) records: u64,
     pub(crate) operations: u64,
-    /// What was lost, under [`DamagePolicy::CutAndReport`].
+    /// What was lost, under [`RecoveryPolicy::CutAtDamage`].
     pub(crate) cut: Option<DamageReport>,
 }
 
@@ -81,6 +99,8 @@ pub(crate) struct DamageReport {
     pub(crate) proven_synced_seq: u64,
     /// Valid records that were found behind the cut and given up.
     pub(crate) later_records: u64,
+    /// No operation of those has a greater seq, as far as their logs can be read.
+    pub(crate) later_seq: u64,
     pub(crate) detail: String,
 }
 
@@ -95,7 +115,7 @@ pub(crate) fn replay(
     visit: &mut dyn FnMut(u64, OperationRef<'_>) -> Result<()>,
 ) -> Result<ReplayEnd> {
     let logs = survey(dir, logs)?;
-    if expectations.policy == DamagePolicy::Fail {
+    if expectations.policy == RecoveryPolicy::Fail {
         for log in &logs {
             if let Some((offset, detail)) = log.damage() {
                 return Err(Error::corruption(&*log.file, offset, detail));

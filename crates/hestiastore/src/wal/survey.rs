@@ -13,13 +13,14 @@ use super::marks::Begin;
 use super::reader::{LogReader, Step};
 use super::record::RecordKind;
 use super::replay::ListedLog;
+use super::search::Search;
 
 /// A valid BEGIN as the first record of its log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct FirstRecord {
-    pub(super) begin: Begin,
+pub(crate) struct FirstRecord {
+    pub(crate) begin: Begin,
     /// Seq of the log's first operation.
-    pub(super) first_seq: u64,
+    pub(crate) first_seq: u64,
 }
 
 /// What was found under a listed log's name.
@@ -107,6 +108,19 @@ fn examine(dir: &dyn Directory, listed: &ListedLog, file: &str) -> Result<Condit
 pub(crate) fn read_begin(dir: &dyn Directory, number: u64) -> Result<Option<Begin>> {
     let (mut reader, header) = LogReader::open(dir, number)?;
     Ok(first_record(&mut reader, &header)?.map(|first| first.begin))
+}
+
+/// The header and the BEGIN of the file `name`, whatever it is called.
+pub(crate) fn read_beginning(dir: &dyn Directory, name: &str) -> Result<(LogHeader, Option<FirstRecord>)> {
+    let (mut reader, header) = LogReader::open_named(dir, name)?;
+    let first = first_record(&mut reader, &header)?;
+    Ok((header, first))
+}
+
+/// Whether a log without a BEGIN holds records all the same.
+pub(crate) fn holds_records(dir: &dyn Directory, name: &str) -> Result<bool> {
+    let (mut reader, _) = LogReader::open_named(dir, name)?;
+    Ok(Search::new(&mut reader, LOG_HEADER_BYTES).next()?.is_some())
 }
 
 fn first_record(reader: &mut LogReader, header: &LogHeader) -> Result<Option<FirstRecord>> {

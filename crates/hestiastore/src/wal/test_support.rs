@@ -249,7 +249,7 @@ pub(super) fn run(
     dir: &Memory,
     logs: &[ListedLog],
     proven_synced_seq: u64,
-    policy: DamagePolicy,
+    policy: RecoveryPolicy,
 ) -> crate::Result<Replayed> {
     let mut seqs = Vec::new();
     let expectations = Expectations { proven_synced_seq, policy };

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use hestiastore::config::Durability;
-use hestiastore::directory::{Directory, MemoryDirectory};
+use hestiastore::directory::{Directory, SimulatedDirectory};
 use hestiastore::{Error, SegmentIndex};
 
 use crate::support::{Index, ReadOnlyMedia, copy, entries, file_with, model, small};
 
-fn filled() -> MemoryDirectory {
-    let directory = MemoryDirectory::new();
+fn filled() -> SimulatedDirectory {
+    let directory = SimulatedDirectory::new();
     let index = small(&directory).create().unwrap();
     for (key, value) in model(50) {
         index.put(key, value).unwrap();
@@ -85,7 +85,7 @@ fn a_file_in_place_of_the_directory_is_an_error() {
 #[test]
 fn a_manifest_that_is_not_ours_is_an_error_and_stays() {
     for content in [&b""[..], b"x", b"MANIFEST-000001\n", &[0; 100_000], &[0xff; 4096]] {
-        let directory = MemoryDirectory::new();
+        let directory = SimulatedDirectory::new();
         directory.write_all("MANIFEST", content).unwrap();
         for outcome in [small(&directory).open(), small(&directory).open_or_create()] {
             match outcome {
@@ -119,7 +119,7 @@ fn read_only_media_can_be_read_and_say_why_not_more() {
 
 #[test]
 fn a_directory_that_refuses_all_writes_refuses_a_new_index() {
-    let media = Arc::new(ReadOnlyMedia(MemoryDirectory::new()));
+    let media = Arc::new(ReadOnlyMedia(SimulatedDirectory::new()));
     assert!(matches!(Index::builder_in(media.clone()).create(), Err(Error::Io { .. })));
     assert!(matches!(Index::builder_in(media.clone()).open_or_create(), Err(Error::Io { .. })));
     assert!(matches!(Index::builder_in(media).open_read_only(), Err(Error::NotAnIndex { .. })));
@@ -161,7 +161,7 @@ fn f1_unknown_incompatible_features_are_refused_in_every_kind_of_file() {
 
 #[test]
 fn bad_settings_are_told_all_at_once_and_touch_nothing() {
-    let directory = MemoryDirectory::new();
+    let directory = SimulatedDirectory::new();
     let outcome = Index::builder_in(Arc::new(directory.clone()))
         .io(|io| io.block_bytes(5_000))
         .maintenance(|m| m.threads(0))

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use hestiastore::directory::MemoryDirectory;
+use hestiastore::directory::SimulatedDirectory;
 use hestiastore::{Error, IndexBuilder, MAX_KEY_BYTES, SegmentIndex, WriteBatch};
 
 use crate::support::{Bytes, Index, entries, small};
 
-fn tiny_segments(directory: &MemoryDirectory) -> IndexBuilder<Bytes, Bytes> {
+fn tiny_segments(directory: &SimulatedDirectory) -> IndexBuilder<Bytes, Bytes> {
     small(directory)
         .write_buffer(|w| w.budget_bytes(8 << 20))
         .segment(|s| s.target_bytes(4 << 10))
@@ -40,7 +40,7 @@ fn same(index: &Index, model: &BTreeMap<Bytes, Bytes>) {
 
 /// Writes everything in two halves, so that it lies in several runs, and looks at each stage.
 fn through_all_stages(keys: impl IntoIterator<Item = Bytes>) {
-    let directory = MemoryDirectory::new();
+    let directory = SimulatedDirectory::new();
     let index = tiny_segments(&directory).create().unwrap();
     let mut model = BTreeMap::new();
     for (n, key) in keys.into_iter().enumerate() {
@@ -111,7 +111,7 @@ fn the_empty_key_and_the_empty_value() {
 
 #[test]
 fn a_key_of_the_limit_is_fine_and_one_more_byte_is_refused() {
-    let directory = MemoryDirectory::new();
+    let directory = SimulatedDirectory::new();
     let index = small(&directory).create().unwrap();
     let longest = vec![b'k'; MAX_KEY_BYTES];
     let too_long = vec![b'k'; MAX_KEY_BYTES + 1];

@@ -1,13 +1,13 @@
 //! A missing run, log or manifest is told when the index is opened, by name.
 
 use hestiastore::Error;
-use hestiastore::directory::{Directory, MemoryDirectory};
+use hestiastore::directory::{Directory, SimulatedDirectory};
 
 use crate::support::{Bytes, copy, entries, file_with, model, small};
 
 /// With a manifest, a run, and a log that holds unflushed writes.
-fn filled(clean: bool) -> MemoryDirectory {
-    let directory = MemoryDirectory::new();
+fn filled(clean: bool) -> SimulatedDirectory {
+    let directory = SimulatedDirectory::new();
     let index = small(&directory).create().unwrap();
     for (key, value) in model(50) {
         index.put(key, value).unwrap();

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use hestiastore::directory::{
-    CrashPolicy, Directory, DirectoryLock, File, LockMode, MemoryDirectory, OpenMode,
+    CrashPolicy, Directory, DirectoryLock, File, LockMode, OpenMode, SimulatedDirectory,
 };
 use hestiastore::{IndexBuilder, Result, SegmentIndex};
 
@@ -13,7 +13,7 @@ pub type Bytes = Vec<u8>;
 pub type Index = SegmentIndex<Bytes, Bytes>;
 
 /// An index of a few KiB: small chunks, so that a run has several.
-pub fn small(directory: &MemoryDirectory) -> IndexBuilder<Bytes, Bytes> {
+pub fn small(directory: &SimulatedDirectory) -> IndexBuilder<Bytes, Bytes> {
     Index::builder_in(Arc::new(directory.clone()))
         .chunk(|c| c.max_keys(8).max_bytes(512))
         .log(|l| l.first_file_bytes(16 << 10).max_file_bytes(16 << 10))
@@ -22,7 +22,7 @@ pub fn small(directory: &MemoryDirectory) -> IndexBuilder<Bytes, Bytes> {
 }
 
 /// A copy that goes its own way.
-pub fn copy(directory: &MemoryDirectory) -> MemoryDirectory {
+pub fn copy(directory: &SimulatedDirectory) -> SimulatedDirectory {
     directory.crash(CrashPolicy::KeepAll, 0)
 }
 
@@ -47,7 +47,7 @@ pub fn model(count: u32) -> BTreeMap<Bytes, Bytes> {
 /// A directory that may be read and not changed, as one on read-only media. (The owner of a folder, or
 /// root, is not stopped by its permissions.)
 #[derive(Debug)]
-pub struct ReadOnlyMedia(pub MemoryDirectory);
+pub struct ReadOnlyMedia(pub SimulatedDirectory);
 
 fn refused<T>() -> io::Result<T> {
     Err(io::ErrorKind::ReadOnlyFilesystem.into())

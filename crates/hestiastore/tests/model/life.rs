@@ -1,6 +1,6 @@
 //! The ends of an index and its new beginnings: close, crash, kill, recovery.
 
-use hestiastore::directory::{CrashPolicy, Directory, MemoryDirectory};
+use hestiastore::directory::{CrashPolicy, Directory, SimulatedDirectory};
 use hestiastore::{Error, Result};
 
 use crate::data::{KEY_NUMBERS, key};
@@ -128,7 +128,7 @@ impl World {
     }
 }
 
-fn files(directory: &MemoryDirectory, ending: &str) -> u64 {
+fn files(directory: &SimulatedDirectory, ending: &str) -> u64 {
     let names = directory.list().expect("it can be listed");
     names.iter().filter(|name| name.ends_with(ending)).count() as u64
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hestiastore::SegmentIndex;
 use hestiastore::config::{Durability, FilterNames};
-use hestiastore::directory::MemoryDirectory;
+use hestiastore::directory::SimulatedDirectory;
 use hestiastore::environment::Environment;
 
 pub type Index = SegmentIndex<Vec<u8>, Vec<u8>>;
@@ -68,7 +68,7 @@ impl Settings {
     }
 
     /// Begins to open an index in `directory` with these.
-    pub fn builder(&self, directory: &MemoryDirectory, seed: u64) -> Builder {
+    pub fn builder(&self, directory: &SimulatedDirectory, seed: u64) -> Builder {
         let filters: &[&str] =
             if self.compress { &["magic-number", "crc32", "lz4"] } else { &["magic-number", "crc32"] };
         let limit = (self.budget * 3).max(self.log_file * 2);

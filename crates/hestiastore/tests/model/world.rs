@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hestiastore::directory::MemoryDirectory;
+use hestiastore::directory::SimulatedDirectory;
 use hestiastore::{Error, Result, Snapshot, WriteBatch};
 
 use crate::data::{KEY_NUMBERS, key, value};
@@ -18,7 +18,7 @@ const READERS: usize = 4;
 pub type OpenSnapshot = Snapshot<Vec<u8>, Vec<u8>>;
 
 pub struct World {
-    pub directory: MemoryDirectory,
+    pub directory: SimulatedDirectory,
     pub index: Option<Index>,
     pub settings: Settings,
     pub history: History,
@@ -52,7 +52,7 @@ pub fn run(plan: &Plan) {
 
 impl World {
     fn create(settings: Settings) -> Self {
-        let directory = MemoryDirectory::new();
+        let directory = SimulatedDirectory::new();
         let index = settings.builder(&directory, 1).create().unwrap();
         World {
             directory,

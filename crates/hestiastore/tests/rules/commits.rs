@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread;
 
 use hestiastore::config::Durability;
-use hestiastore::directory::MemoryDirectory;
+use hestiastore::directory::SimulatedDirectory;
 use hestiastore::{Error, IndexState, WriteBatch};
 
 use crate::support::{Index, all, quiet, splitting, spread};
@@ -30,7 +30,7 @@ fn c1_a_batch_takes_as_many_consecutive_seqs_as_it_has_operations() {
 #[test]
 fn c4_a_put_is_visible_to_everybody_when_it_returns() {
     for durability in [Durability::Off, Durability::Buffered, Durability::GroupSync, Durability::Sync] {
-        let index = quiet(&MemoryDirectory::new()).log(|l| l.durability(durability)).create().unwrap();
+        let index = quiet(&SimulatedDirectory::new()).log(|l| l.durability(durability)).create().unwrap();
         thread::scope(|scope| {
             for owner in 0..4u64 {
                 let index = &index;
@@ -51,7 +51,7 @@ fn c4_a_put_is_visible_to_everybody_when_it_returns() {
 
 #[test]
 fn c6_a_snapshot_shows_its_moment_through_flush_merge_and_split() {
-    let directory = MemoryDirectory::new();
+    let directory = SimulatedDirectory::new();
     let index = splitting(&directory).create().unwrap();
     for n in 0..1_000 {
         index.put(spread(n), vec![1; 50]).unwrap();

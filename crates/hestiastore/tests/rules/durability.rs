@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use hestiastore::config::Durability;
-use hestiastore::directory::{CrashPolicy, Directory, MemoryDirectory};
+use hestiastore::directory::{CrashPolicy, Directory, SimulatedDirectory};
 use hestiastore::{Error, WriteBatch};
 
-use crate::support::{Index, Watched, all, count_of, quiet, spread};
+use crate::observed::Observed;
+use crate::support::{Index, all, count_of, quiet, spread};
 
 fn batch_of(key: u64, durability: Durability) -> WriteBatch<u64, Vec<u8>> {
     let mut batch = WriteBatch::new();
@@ -18,14 +19,14 @@ fn batch_of(key: u64, durability: Durability) -> WriteBatch<u64, Vec<u8>> {
 #[test]
 fn l1_a_batch_may_only_strengthen() {
     // Without a log nothing stronger can be given, and nothing is written.
-    let off = quiet(&MemoryDirectory::new()).log(|l| l.durability(Durability::Off)).create().unwrap();
+    let off = quiet(&SimulatedDirectory::new()).log(|l| l.durability(Durability::Off)).create().unwrap();
     for asked in [Durability::Buffered, Durability::GroupSync, Durability::Sync] {
         assert!(matches!(off.write(batch_of(1, asked)), Err(Error::InvalidConfig { .. })));
     }
     off.write(batch_of(2, Durability::Off)).unwrap();
     assert_eq!(all(&off), [(2, b"batch".to_vec())]);
     // A weaker wish changes nothing.
-    let directory = MemoryDirectory::new();
+    let directory = SimulatedDirectory::new();
     let index = quiet(&directory).log(|l| l.durability(Durability::Sync)).create().unwrap();
     index.write(batch_of(1, Durability::Off)).unwrap();
     index.write(batch_of(2, Durability::Buffered)).unwrap();
@@ -36,7 +37,7 @@ fn l1_a_batch_may_only_strengthen() {
 #[test]
 fn l1_a_synced_batch_makes_everything_before_it_durable() {
     for asked in [Durability::Sync, Durability::GroupSync] {
-        let directory = MemoryDirectory::new();
+        let directory = SimulatedDirectory::new();
         let index = quiet(&directory).create().unwrap();
         for n in 0..500 {
             index.put(n, vec![1; 100]).unwrap();
@@ -52,7 +53,7 @@ fn l1_a_synced_batch_makes_everything_before_it_durable() {
 
 #[test]
 fn l1_buffered_survives_the_death_of_the_process() {
-    let directory = MemoryDirectory::new();
+    let directory = SimulatedDirectory::new();
     let index = quiet(&directory).create().unwrap();
     for n in 0..1_000 {
         index.put(n, vec![1; 100]).unwrap();
@@ -65,7 +66,7 @@ fn l1_buffered_survives_the_death_of_the_process() {
 
 #[test]
 fn l1_off_keeps_what_was_flushed() {
-    let directory = MemoryDirectory::new();
+    let directory = SimulatedDirectory::new();
     let index = quiet(&directory).log(|l| l.durability(Durability::Off)).create().unwrap();
     for n in 0..100 {
         index.put(n, b"flushed").unwrap();
@@ -80,8 +81,25 @@ fn l1_off_keeps_what_was_flushed() {
 }
 
 #[test]
+fn l3_each_sync_leaves_a_witness_in_the_log() {
+    let directory = SimulatedDirectory::new();
+    let index = quiet(&directory).create().unwrap();
+    index.put(1, b"kept").unwrap();
+    index.put(2, b"unmistakable").unwrap();
+    index.sync().unwrap();
+    let image = directory.kill();
+    let log = "log-00000000000000000001.wal";
+    let bytes = image.read_all(log).unwrap();
+    let place = bytes.windows(12).position(|window| window == b"unmistakable").unwrap();
+    image.flip_bit(log, place as u64, 1).unwrap();
+    // It had been on disk, so it is no tail that may be cut off.
+    let outcome = quiet(&image).open();
+    assert!(matches!(outcome, Err(Error::Corruption { .. })), "{outcome:?}");
+}
+
+#[test]
 fn l5_a_cold_segment_does_not_pin_the_log_forever() {
-    let directory = MemoryDirectory::new();
+    let directory = SimulatedDirectory::new();
     let index = Index::builder_in(Arc::new(directory.clone()))
         .write_buffer(|w| w.budget_bytes(2 << 20))
         .segment(|s| s.target_bytes(64 << 10))
@@ -110,8 +128,8 @@ fn l5_a_cold_segment_does_not_pin_the_log_forever() {
 
 #[test]
 fn l6_logs_are_recycled_under_a_new_identity() {
-    let memory = MemoryDirectory::new();
-    let directory = Watched::new(&memory);
+    let memory = SimulatedDirectory::new();
+    let directory = Observed::new(&memory);
     let index = Index::builder_in(Arc::new(directory.clone()))
         .write_buffer(|w| w.budget_bytes(64 << 10))
         .log(|l| l.first_file_bytes(16 << 10).max_file_bytes(16 << 10))
@@ -120,9 +138,8 @@ fn l6_logs_are_recycled_under_a_new_identity() {
     for n in 0..10_000 {
         index.put(spread(n), vec![7; 100]).unwrap();
     }
-    let from_log = |(from, to): &&(String, String)| from.starts_with("log-") && to.starts_with("log-");
-    let recycled = directory.renamed.lock().unwrap().iter().filter(from_log).count();
-    assert!(recycled > 3, "{:?}", directory.renamed.lock().unwrap());
+    let recycled = directory.take().iter().filter(|operation| operation.is("rename log")).count();
+    assert!(recycled > 3, "{recycled}");
     // Old records in a recycled file are none: a crash now gives exactly what was written.
     let expected = all(&index);
     let after = Index::builder_in(Arc::new(memory.kill())).open().unwrap();
@@ -137,8 +154,29 @@ fn l6_logs_are_recycled_under_a_new_identity() {
 }
 
 #[test]
+fn l6_sizes_grow_and_a_larger_record_gets_a_log_of_its_own() {
+    let directory = SimulatedDirectory::new();
+    let index = quiet(&directory).log(|l| l.max_file_bytes(64 << 10)).create().unwrap();
+    let largest = || {
+        let logs =
+            crate::support::bytes_of(&directory).into_iter().filter(|(name, _)| name.starts_with("log-"));
+        logs.map(|(_, bytes)| bytes.len()).max().unwrap()
+    };
+    index.put(0, b"first").unwrap();
+    assert_eq!(largest(), 16 << 10);
+    for n in 0..3_000 {
+        index.put(n, vec![1; 100]).unwrap();
+    }
+    assert_eq!(largest(), 64 << 10);
+    index.put(7, vec![7; 300_000]).unwrap();
+    assert!(largest() >= 300_000);
+    let after = quiet(&directory.kill()).open().unwrap();
+    assert_eq!((after.len().unwrap(), after.get(7).unwrap().unwrap().len()), (3_000, 300_000));
+}
+
+#[test]
 fn l8_a_thousand_opens_make_neither_a_thousand_runs_nor_logs() {
-    let directory = MemoryDirectory::new();
+    let directory = SimulatedDirectory::new();
     let plain = || Index::builder_in(Arc::new(directory.clone()));
     plain().create().unwrap().close().unwrap();
     for n in 0..1_000 {
@@ -154,18 +192,70 @@ fn l8_a_thousand_opens_make_neither_a_thousand_runs_nor_logs() {
 
 #[test]
 fn l8_a_clean_close_leaves_a_little_in_the_log_and_is_clean_also_after_a_power_cut() {
-    let directory = MemoryDirectory::new();
+    let directory = SimulatedDirectory::new();
     let index = quiet(&directory).create().unwrap();
     index.put(1, b"little").unwrap();
     index.close().unwrap();
     assert_eq!((count_of(&directory, "run-"), count_of(&directory, "log-") > 0), (0, true));
     let after = directory.crash(CrashPolicy::LoseAll, 3);
-    assert_eq!(quiet(&after).open().unwrap().len().unwrap(), 1);
+    let index = quiet(&after).open().unwrap();
+    assert_eq!(index.len().unwrap(), 1);
+    // It goes on in the log, with nothing to flush first.
+    index.put(2, b"more").unwrap();
+    assert_eq!(count_of(&after, "run-"), 0);
+}
+
+#[test]
+fn l8_a_log_that_does_not_end_where_close_says_is_not_gone_on_with() {
+    let directory = SimulatedDirectory::new();
+    let index = quiet(&directory).create().unwrap();
+    index.put(1, b"little").unwrap();
+    index.close().unwrap();
+    // The last SYNC mark is gone: nothing is lost, but what stands behind is not known.
+    let log = "log-00000000000000000001.wal";
+    let bytes = directory.read_all(log).unwrap();
+    let last = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    directory.flip_bit(log, last as u64, 1).unwrap();
+    let index = quiet(&directory).open().unwrap();
+    index.put(2, b"more").unwrap();
+    assert_eq!(count_of(&directory, "run-"), 1);
+    assert!(directory.read_all(log).is_none());
+    assert_eq!(quiet(&directory.kill()).open().unwrap().len().unwrap(), 2);
+}
+
+#[test]
+fn l8_a_clean_close_flushes_what_is_more_than_a_little() {
+    let directory = SimulatedDirectory::new();
+    let index = quiet(&directory).write_buffer(|w| w.budget_bytes(8 << 20)).create().unwrap();
+    for n in 0..2_000 {
+        index.put(n, vec![1; 1_000]).unwrap();
+    }
+    index.close().unwrap();
+    assert_eq!((count_of(&directory, "log-"), count_of(&directory, "run-") > 0), (0, true));
+    assert_eq!(quiet(&directory).open().unwrap().len().unwrap(), 2_000);
+}
+
+#[test]
+fn l8_a_clean_close_leaves_no_long_log() {
+    let directory = SimulatedDirectory::new();
+    let index = quiet(&directory)
+        .write_buffer(|w| w.budget_bytes(16 << 20))
+        .log(|l| l.first_file_bytes(8 << 20).max_file_bytes(8 << 20))
+        .create()
+        .unwrap();
+    for n in 0..5_000 {
+        index.put(n, vec![1; 1_000]).unwrap();
+    }
+    index.flush_and_wait().unwrap();
+    index.put(0, b"little").unwrap();
+    index.close().unwrap();
+    assert_eq!(count_of(&directory, "log-"), 0);
+    assert_eq!(quiet(&directory).open().unwrap().get(0).unwrap().as_deref(), Some(&b"little"[..]));
 }
 
 #[test]
 fn d8_a_full_disk_is_told_and_passes() {
-    let directory = MemoryDirectory::new();
+    let directory = SimulatedDirectory::new();
     let index = quiet(&directory).create().unwrap();
     for n in 0..100 {
         index.put(n, vec![1; 100]).unwrap();

@@ -1,17 +1,40 @@
 //! D and F: runs, the manifest, what is on disk.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use hestiastore::config::Durability;
-use hestiastore::directory::{CrashPolicy, Directory, MemoryDirectory};
+use hestiastore::directory::{CrashPolicy, Directory, SimulatedDirectory};
 use hestiastore::environment::Environment;
 use hestiastore::{Error, WriteBatch};
 
-use crate::support::{Index, all, bytes_of, count_of, quiet, splitting, spread};
+use crate::observed::{Observed, Operation};
+use crate::support::{Index, all, bytes_of, count_of, quiet, splitting, spread, watched};
+
+#[test]
+fn d1_seqs_are_never_given_out_twice() {
+    let directory = SimulatedDirectory::new();
+    let open = |directory: &SimulatedDirectory| {
+        quiet(directory).log(|l| l.durability(Durability::Off)).open_or_create().unwrap()
+    };
+    let seq = |index: &Index| index.snapshot().unwrap().seq();
+    let index = open(&directory);
+    (0..10).for_each(|n| index.put(n, b"flushed").unwrap());
+    index.flush_and_wait().unwrap();
+    assert_eq!(seq(&open(&directory.kill())), 10);
+    (0..10).for_each(|n| index.delete(n).unwrap());
+    index.compact_and_wait().unwrap();
+    // No run is left that could tell.
+    assert_eq!(count_of(&directory, "run-"), 0);
+    assert_eq!(seq(&open(&directory.kill())), 20);
+    index.put(1, b"again").unwrap();
+    index.delete(1).unwrap();
+    index.close().unwrap();
+    assert_eq!(seq(&open(&directory)), 22);
+}
 
 #[test]
 fn d2_the_newest_rank_wins_whatever_the_order_of_flushes() {
-    let directory = MemoryDirectory::new();
+    let directory = SimulatedDirectory::new();
     let index = quiet(&directory).create().unwrap();
     for version in 0..6u8 {
         for key in 0..20u64 {
@@ -47,7 +70,7 @@ fn d2_the_newest_rank_wins_whatever_the_order_of_flushes() {
 
 #[test]
 fn d2_flushes_between_main_runs_and_a_merge_around_one_keep_everything_in_reach() {
-    let directory = MemoryDirectory::new();
+    let directory = SimulatedDirectory::new();
     let big = |byte: u8| vec![byte; 400];
     let index = quiet(&directory)
         .chunk(|c| c.filters(["magic-number", "crc32"].into()))
@@ -87,7 +110,7 @@ fn d2_flushes_between_main_runs_and_a_merge_around_one_keep_everything_in_reach(
 
 #[test]
 fn d3_a_split_keeps_everything_and_inherited_buffers_are_flushed_once() {
-    let directory = MemoryDirectory::new();
+    let directory = SimulatedDirectory::new();
     let index = splitting(&directory).create().unwrap();
     let mut operations = 0u64;
     for round in 0..20u64 {
@@ -112,9 +135,37 @@ fn d3_a_split_keeps_everything_and_inherited_buffers_are_flushed_once() {
     assert_eq!(quiet(&directory).open().unwrap().len().unwrap(), operations);
 }
 
+#[test]
+fn d4_a_tombstone_stays_while_an_older_value_lies_below() {
+    let directory = SimulatedDirectory::new();
+    let quiet = || {
+        quiet(&directory)
+            .write_buffer(|w| w.budget_bytes(8 << 20).delta_cache_bytes(0))
+            .chunk(|c| c.filters(["magic-number", "crc32"].into()))
+            .segment(|s| s.target_bytes(64 << 20).delta_fan_in(2).main_merge_percent(100))
+    };
+    let index = quiet().create().unwrap();
+    for n in 0..2_000 {
+        index.put(n, vec![1; 500]).unwrap();
+    }
+    index.flush_and_wait().unwrap();
+    index.close().unwrap();
+    let index = quiet().maintenance(|m| m.automatic(true)).open().unwrap();
+    for n in 0..8 {
+        index.delete(n).unwrap();
+        index.put(1_000 + n, b"newer").unwrap();
+        index.flush_and_wait().unwrap();
+    }
+    index.wait_until_idle().unwrap();
+    let segments = index.metrics_snapshot().segments;
+    assert!(segments.delta_merges > 0 && segments.main_merges == 0, "{}", index.metrics_snapshot());
+    assert!((0..8).all(|n| index.get(n).unwrap().is_none()));
+    assert_eq!(index.len().unwrap(), 1_992);
+}
+
 /// Closed cleanly, killed, and cut off by a power cut in the middle of it.
-fn three_ends() -> Vec<MemoryDirectory> {
-    let directory = MemoryDirectory::new();
+fn three_ends() -> Vec<SimulatedDirectory> {
+    let directory = SimulatedDirectory::new();
     let index = quiet(&directory).create().unwrap();
     for n in 0..200 {
         index.put(n, vec![1; 50]).unwrap();
@@ -174,9 +225,73 @@ fn d6_the_first_write_tidies_and_a_clean_close_follows() {
     }
 }
 
+/// The manifest as it was after any of its syncs, beside the logs and runs of later: nothing that was
+/// acknowledged may be missing without a word.
+#[test]
+fn d6_a_manifest_that_lost_an_edit_is_told_by_its_logs_and_its_runs() {
+    let memory = SimulatedDirectory::new();
+    let manifests: Arc<Mutex<Vec<Vec<u8>>>> = Arc::default();
+    let (kept, read) = (Arc::clone(&manifests), memory.clone());
+    let after = move |operation: &Operation| {
+        if operation.is("sync MANIFEST") {
+            kept.lock().unwrap().extend(read.read_all("MANIFEST"));
+        }
+    };
+    let index = watched(&Observed::with_hooks(&memory, |_| Ok(()), after)).create().unwrap();
+    for n in 0..300 {
+        index.put(n, vec![1; 100]).unwrap();
+    }
+    index.flush_and_wait().unwrap();
+    index.put(300, b"in the log").unwrap();
+    let now = memory.kill();
+    let mut told = 0;
+    for manifest in manifests.lock().unwrap().iter() {
+        let image = now.kill();
+        image.write_all("MANIFEST", manifest).unwrap();
+        match quiet(&image).open() {
+            Ok(index) => assert_eq!(index.len().unwrap(), 301),
+            Err(Error::Corruption { .. }) => told += 1,
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert!(told > 2, "{told}");
+}
+
+#[test]
+fn d7_what_is_to_be_deleted_stays_listed_through_rewrites() {
+    let memory = SimulatedDirectory::new();
+    let directory = Observed::new(&memory);
+    let index = watched(&directory).write_buffer(|w| w.delta_cache_bytes(0)).create().unwrap();
+    for byte in 0..2u8 {
+        index.put(1, [byte]).unwrap();
+        index.put(2, [byte]).unwrap();
+        index.flush_and_wait().unwrap();
+    }
+    let old: Vec<String> =
+        memory.list().unwrap().into_iter().filter(|name| name.starts_with("run-")).collect();
+    let mut reader = index.iter().unwrap();
+    reader.next().unwrap().unwrap();
+    index.compact_and_wait().unwrap();
+    directory.take();
+    let rewritten = || directory.take().iter().any(|operation| operation.is("rename MANIFEST"));
+    for n in 10.. {
+        index.put(n, b"one more edit").unwrap();
+        index.flush_and_wait().unwrap();
+        if rewritten() {
+            break;
+        }
+    }
+    let image = memory.kill();
+    assert!(old.iter().all(|name| image.read_all(name).is_some()), "the reader still holds them");
+    let index = quiet(&image).open().unwrap();
+    index.put(1, b"first write").unwrap();
+    assert!(old.iter().all(|name| image.read_all(name).is_none()));
+    assert_eq!(index.metrics_snapshot().io.quarantined_files, 0);
+}
+
 #[test]
 fn d7_a_foreign_run_goes_to_quarantine_and_is_counted() {
-    let directory = MemoryDirectory::new();
+    let directory = SimulatedDirectory::new();
     quiet(&directory).create().unwrap().close().unwrap();
     directory.write_all("run-00000000deadbeef.sst", b"whose is this?").unwrap();
     let index = quiet(&directory).open().unwrap();
@@ -187,7 +302,7 @@ fn d7_a_foreign_run_goes_to_quarantine_and_is_counted() {
 
 #[test]
 fn d7_obsolete_files_go_when_the_last_reader_lets_go() {
-    let directory = MemoryDirectory::new();
+    let directory = SimulatedDirectory::new();
     let index = quiet(&directory).write_buffer(|w| w.delta_cache_bytes(0)).create().unwrap();
     let write = |byte: u8| {
         for n in 0..500 {
@@ -246,7 +361,7 @@ fn d9_read_only_writes_nothing_and_create_refuses() {
         assert!(bytes_of(&directory) == before);
     }
     for leftover in ["run-0000000000000001.sst", "log-00000000000000000001.wal", "MANIFEST"] {
-        let directory = MemoryDirectory::new();
+        let directory = SimulatedDirectory::new();
         directory.write_all(leftover, b"anything").unwrap();
         match quiet(&directory).create() {
             Err(Error::AlreadyExists { found, .. }) => assert_eq!(found, leftover),
@@ -259,7 +374,7 @@ fn d9_read_only_writes_nothing_and_create_refuses() {
 #[test]
 fn f10_the_same_environment_gives_the_same_files() {
     let make = || {
-        let directory = MemoryDirectory::new();
+        let directory = SimulatedDirectory::new();
         let index = quiet(&directory)
             .environment(Environment::repeatable(7))
             .maintenance(|m| m.threads(1))
@@ -283,7 +398,7 @@ fn f10_the_same_environment_gives_the_same_files() {
 /// With identities as in the life before, a new run would take the place of an old one.
 #[test]
 fn f10_a_seed_is_mixed_with_the_epoch() {
-    let directory = MemoryDirectory::new();
+    let directory = SimulatedDirectory::new();
     let builder = || quiet(&directory).environment(Environment::repeatable(7)).maintenance(|m| m.threads(1));
     builder().create().unwrap().close().unwrap();
     for life in 0..4u64 {

@@ -6,5 +6,8 @@
 mod commits;
 mod durability;
 mod files;
+mod interplay;
 mod limits;
+mod observed;
+mod order;
 mod support;

@@ -1,20 +1,44 @@
 //! What several of these tests need.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use std::sync::Mutex;
-
-use hestiastore::directory::{Directory, DirectoryLock, File, LockMode, MemoryDirectory, OpenMode};
+use hestiastore::directory::{Directory, SimulatedDirectory};
 use hestiastore::{IndexBuilder, SegmentIndex};
+
+use crate::observed::Observed;
 
 pub type Index = SegmentIndex<u64, Vec<u8>>;
 
 /// Small files, no merge by itself, no sync by itself.
-pub fn quiet(directory: &MemoryDirectory) -> IndexBuilder<u64, Vec<u8>> {
-    Index::builder_in(Arc::new(directory.clone()))
+pub fn quiet(directory: &SimulatedDirectory) -> IndexBuilder<u64, Vec<u8>> {
+    quiet_in(Arc::new(directory.clone()))
+}
+
+/// The same, and every operation is seen.
+pub fn watched(directory: &Observed) -> IndexBuilder<u64, Vec<u8>> {
+    quiet_in(Arc::new(directory.clone()))
+}
+
+/// A new index with one synced write, whose second log is ready: nothing goes on in the background.
+pub fn settled(directory: &Observed) -> Index {
+    let index = watched(directory).create().unwrap();
+    directory.second_log.arm();
+    index.put(0, b"first").unwrap();
+    directory.second_log.wait_held();
+    directory.second_log.open();
+    // Once it has made the log, the thread syncs what was visible then.
+    wait_until(|| {
+        let log = index.metrics_snapshot().log;
+        (log.files, log.synced_seq) == (2, 1)
+    });
+    directory.take();
+    index
+}
+
+fn quiet_in(directory: Arc<dyn Directory>) -> IndexBuilder<u64, Vec<u8>> {
+    Index::builder_in(directory)
         .write_buffer(|w| w.budget_bytes(1 << 20))
         .chunk(|c| c.max_keys(16).max_bytes(1 << 10))
         .segment(|s| s.target_bytes(16 << 10))
@@ -25,7 +49,7 @@ pub fn quiet(directory: &MemoryDirectory) -> IndexBuilder<u64, Vec<u8>> {
 }
 
 /// Small segments that are split.
-pub fn splitting(directory: &MemoryDirectory) -> IndexBuilder<u64, Vec<u8>> {
+pub fn splitting(directory: &SimulatedDirectory) -> IndexBuilder<u64, Vec<u8>> {
     quiet(directory).write_buffer(|w| w.budget_bytes(8 << 20)).maintenance(|m| m.automatic(true))
 }
 
@@ -38,65 +62,18 @@ pub fn all(index: &Index) -> Vec<(u64, Vec<u8>)> {
 }
 
 /// Every file with its content.
-pub fn bytes_of(directory: &MemoryDirectory) -> BTreeMap<String, Vec<u8>> {
+pub fn bytes_of(directory: &SimulatedDirectory) -> BTreeMap<String, Vec<u8>> {
     let names = directory.list().unwrap();
     names.into_iter().map(|name| (name.clone(), directory.read_all(&name).unwrap())).collect()
 }
 
-pub fn count_of(directory: &MemoryDirectory, prefix: &str) -> usize {
+pub fn count_of(directory: &SimulatedDirectory, prefix: &str) -> usize {
     directory.list().unwrap().iter().filter(|name| name.starts_with(prefix)).count()
 }
 
-/// Notes every change of names.
-#[derive(Debug, Clone)]
-pub struct Watched {
-    pub inner: MemoryDirectory,
-    pub created: Arc<Mutex<Vec<String>>>,
-    pub renamed: Arc<Mutex<Vec<(String, String)>>>,
-}
-
-impl Watched {
-    pub fn new(inner: &MemoryDirectory) -> Self {
-        Self { inner: inner.clone(), created: Arc::default(), renamed: Arc::default() }
-    }
-}
-
-impl Directory for Watched {
-    fn location(&self) -> String {
-        self.inner.location()
-    }
-
-    fn create(&self, name: &str) -> io::Result<Arc<dyn File>> {
-        self.created.lock().unwrap().push(name.to_owned());
-        self.inner.create(name)
-    }
-
-    fn open(&self, name: &str, mode: OpenMode) -> io::Result<Arc<dyn File>> {
-        self.inner.open(name, mode)
-    }
-
-    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.renamed.lock().unwrap().push((from.to_owned(), to.to_owned()));
-        self.inner.rename(from, to)
-    }
-
-    fn remove(&self, name: &str) -> io::Result<()> {
-        self.inner.remove(name)
-    }
-
-    fn list(&self) -> io::Result<Vec<String>> {
-        self.inner.list()
-    }
-
-    fn create_folder(&self, name: &str) -> io::Result<()> {
-        self.inner.create_folder(name)
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        self.inner.sync()
-    }
-
-    fn lock(&self, mode: LockMode) -> io::Result<Box<dyn DirectoryLock>> {
-        self.inner.lock(mode)
+/// Waits, without sleeping, for what another thread will do.
+pub fn wait_until(done: impl Fn() -> bool) {
+    while !done() {
+        std::thread::yield_now();
     }
 }

@@ -1,9 +1,10 @@
 //! `hestia wal verify`.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use hestiastore::Error;
-use hestiastore::directory::FsDirectory;
+use hestiastore::directory::Directory;
 use hestiastore::inspect::{self, LogEnd, LogFileReport};
 use serde_json::{Value, json};
 
@@ -56,7 +57,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
 
 fn verify(arguments: &Arguments) -> Result<(Vec<LogFileReport>, Option<Error>), Failure> {
     if !arguments.place.is_file() {
-        let directory: FsDirectory = open_existing(&arguments.place)?;
+        let directory: Arc<dyn Directory> = Arc::new(open_existing(&arguments.place)?);
         let report = inspect::verify_logs(&directory)?;
         return Ok((report.logs, report.damage));
     }

@@ -120,6 +120,18 @@ fn d6_a_log_that_names_a_lost_edit_tells_damage_from_a_tail() {
 }
 
 #[test]
+fn d6_a_torn_tail_beside_a_damaged_base_copy_is_damage() {
+    let (mut bytes, places, _) = three_edits();
+    bytes[places[3] - 1] ^= 1;
+    confirm_torn_tail(&read_bytes(&bytes).unwrap(), None, &[]).unwrap();
+    bytes[70] ^= 1;
+    let read = read_bytes(&bytes).unwrap();
+    assert!(read.damaged_copy.is_some());
+    let error = confirm_torn_tail(&read, None, &[]).unwrap_err();
+    assert!(error.to_string().contains("base copy at 64"), "{error}");
+}
+
+#[test]
 fn d6_a_missing_file_tells_damage_from_a_tail() {
     let (mut bytes, places, _) = three_edits();
     bytes[places[3] - 1] ^= 1;

@@ -15,13 +15,12 @@ fn d8_a_failed_write_or_sync_is_final() {
     for operation in ["write", "sync"] {
         let (memory, mut file, mut states) = written(&new_index(), &[]);
         memory.fail_next(operation, ErrorKind::Other);
-        let first = file.append(&edit(1)).unwrap_err();
+        let first = file.commit(&mut states[0], &edit(1)).unwrap_err();
         let done = memory.operations().len();
         for later in [
-            file.append(&edit(1)).unwrap_err(),
             file.commit(&mut states[0], &edit(1)).unwrap_err(),
+            file.commit_closing(&mut states[0], &edit(1)).unwrap_err(),
             file.rewrite(&memory, &environment(), &states[0]).unwrap_err(),
-            file.reserve(1 << 20).unwrap_err(),
         ] {
             assert!(matches!(later, Error::Failed { .. }), "{later}");
             assert_eq!(later.to_string(), first.to_string());
@@ -65,9 +64,6 @@ fn d8_the_reserve_stays_ahead() {
         assert!(length - file.bytes() >= RESERVE_STEP_BYTES / 2);
         assert_eq!(length % RESERVE_STEP_BYTES, 0);
     }
-    file.reserve(10 * RESERVE_STEP_BYTES).unwrap();
-    let length = memory.bytes(MANIFEST_NAME).len() as u64;
-    assert!(length - file.bytes() >= 10 * RESERVE_STEP_BYTES);
     assert_eq!(read_manifest(&memory).unwrap().state, states[0]);
 }
 

@@ -59,27 +59,27 @@ fn a_view_sorts_only_what_is_new_and_misses_nothing() {
 #[test]
 fn readers_beside_a_writer_see_whole_entries() {
     let buffer = Arc::new(WriteBuffer::new(0));
-    let count: u64 = if cfg!(miri) { 60 } else { 20_000 };
+    let (count, keys): (u64, u64) = if cfg!(miri) { (60, 7) } else { (20_000, 97) };
     std::thread::scope(|scope| {
         scope.spawn(|| {
             for i in 0..count {
-                put(&buffer, &(i % 97).to_be_bytes(), i + 1, &i.to_be_bytes());
+                put(&buffer, &(i % keys).to_be_bytes(), i + 1, &i.to_be_bytes());
             }
         });
         scope.spawn(|| {
             for i in 0..count {
-                let key = (i % 97).to_be_bytes();
+                let key = (i % keys).to_be_bytes();
                 if let Some(version) = buffer.get(&key, hash(&key), u64::MAX) {
                     let value = u64::from_be_bytes(version.value.try_into().unwrap());
-                    assert_eq!((value % 97, value + 1), (i % 97, version.seq));
+                    assert_eq!((value % keys, value + 1), (i % keys, version.seq));
                 }
                 if i % 1_000 == 0 {
-                    assert!(keys_in_order(&buffer).len() <= 97);
+                    assert!(keys_in_order(&buffer).len() <= keys as usize);
                 }
             }
         });
     });
-    assert_eq!(buffer.key_count(), 97);
+    assert_eq!(buffer.key_count(), keys as usize);
 }
 
 #[test]
@@ -90,6 +90,16 @@ fn m3_the_charge_covers_the_memory() {
         put(&buffer, &i.to_be_bytes(), i, &[7; 23]);
     }
     assert!(buffer.charged_bytes() * 11 / 10 + (1 << 20) >= buffer.memory_bytes());
+}
+
+#[test]
+fn d3_the_last_child_gives_the_room_of_an_inherited_buffer_back() {
+    let buffer = WriteBuffer::new(0);
+    assert!(!buffer.is_shared());
+    buffer.share_between(3);
+    assert!(buffer.is_shared());
+    assert_eq!([buffer.end_use(), buffer.end_use(), buffer.end_use()], [false, false, true]);
+    assert!(WriteBuffer::new(0).end_use());
 }
 
 proptest! {

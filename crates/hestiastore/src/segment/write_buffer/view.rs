@@ -152,3 +152,24 @@ fn merge(a: &[Place], b: &[Place]) -> Vec<Place> {
     merged.extend_from_slice(b);
     merged
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::EntryKind;
+
+    #[test]
+    fn m4_a_scan_sorts_only_what_came_since_the_last_one() {
+        let buffer = Arc::new(WriteBuffer::new(0));
+        let put = |n: u64| buffer.insert(&n.to_be_bytes(), n, n, EntryKind::Put, b"");
+        (0..1_000).rev().for_each(put);
+        let first = BufferView::new(&buffer);
+        assert_eq!((first.list_count(), first.list_len(0)), (1, 1_000));
+        (1_000..1_010).for_each(put);
+        let second = BufferView::new(&buffer);
+        assert_eq!((second.list_count(), second.list_len(1)), (2, 10));
+        assert!(Arc::ptr_eq(&first.lists.lists[0], &second.lists.lists[0]), "not sorted again");
+        let third = BufferView::new(&buffer);
+        assert!(Arc::ptr_eq(&second.lists, &third.lists));
+    }
+}

@@ -4,7 +4,7 @@ use super::{assert_damage, three_records, two_logs};
 use crate::Error;
 use crate::wal::test_support::*;
 use crate::wal::*;
-use DamagePolicy::{CutAndReport, Fail};
+use RecoveryPolicy::{CutAtDamage, Fail};
 
 #[test]
 fn l3_torn_record_without_a_witness_is_the_tail() {
@@ -43,7 +43,7 @@ fn l3_sync_mark_behind_the_place_makes_it_damage() {
         let result = run(&dir, &[listed], 0, Fail);
         if damage {
             assert_damage(result, &log_file_name(1), second, "SYNC mark");
-            let cut = run(&dir, &[listed], 0, CutAndReport).unwrap();
+            let cut = run(&dir, &[listed], 0, CutAtDamage).unwrap();
             assert_eq!(cut.seqs, (1..=10).collect::<Vec<_>>());
             let report = cut.end.cut.unwrap();
             assert_eq!((report.offset, report.lost_seq), (second, 11));

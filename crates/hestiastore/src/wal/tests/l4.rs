@@ -4,7 +4,7 @@ use super::{assert_damage, two_logs};
 use crate::Error;
 use crate::wal::test_support::*;
 use crate::wal::*;
-use DamagePolicy::Fail;
+use RecoveryPolicy::Fail;
 
 #[test]
 fn l4_logs_follow_their_predecessor_and_not_their_number() {

@@ -4,7 +4,7 @@ use super::{assert_damage, two_logs};
 use crate::Error;
 use crate::wal::test_support::*;
 use crate::wal::*;
-use DamagePolicy::{CutAndReport, Fail};
+use RecoveryPolicy::{CutAtDamage, Fail};
 
 #[test]
 fn l5_missing_listed_log_is_damage() {
@@ -12,13 +12,13 @@ fn l5_missing_listed_log_is_damage() {
     let dir = Memory::default();
     let logs = [one.store(&dir), two.listed()];
     assert_damage(run(&dir, &logs, 0, Fail), &log_file_name(2), 0, "missing");
-    let cut = run(&dir, &logs, 0, CutAndReport).unwrap();
+    let cut = run(&dir, &logs, 0, CutAtDamage).unwrap();
     assert_eq!(cut.seqs, (1..=20).collect::<Vec<_>>());
     assert!(cut.end.cut.unwrap().detail.contains("missing"));
     let dir = Memory::default();
     let logs = [one.listed(), two.store(&dir)];
     assert_damage(run(&dir, &logs, 0, Fail), &log_file_name(1), 0, "missing");
-    let cut = run(&dir, &logs, 0, CutAndReport).unwrap();
+    let cut = run(&dir, &logs, 0, CutAtDamage).unwrap();
     assert!(cut.seqs.is_empty() && cut.end.cut.is_some());
 }
 
@@ -65,7 +65,7 @@ fn l5_header_that_was_durable_before_the_listing_must_be_there() {
     flipped.flip(50);
     let logs = [one.store(&dir), flipped.store(&dir)];
     assert_damage(run(&dir, &logs, 0, Fail), &log_file_name(2), 60, "CRC");
-    assert!(run(&dir, &logs, 0, CutAndReport).unwrap().end.cut.is_some());
+    assert!(run(&dir, &logs, 0, CutAtDamage).unwrap().end.cut.is_some());
     let mut other = two.listed();
     other.uid += 1;
     let logs = [one.store(&dir), two.store(&dir)];

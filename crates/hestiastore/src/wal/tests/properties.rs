@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use crate::wal::test_support::*;
 use crate::wal::*;
-use DamagePolicy::{CutAndReport, Fail};
+use RecoveryPolicy::{CutAtDamage, Fail};
 
 #[derive(Debug, Clone)]
 enum Op {
@@ -123,7 +123,7 @@ proptest! {
         log.end = end;
         let dir = Memory::default();
         dir.put(&log_file_name(1), log.bytes.clone());
-        for policy in [Fail, CutAndReport] {
+        for policy in [Fail, CutAtDamage] {
             let expectations = Expectations { proven_synced_seq: 3, policy };
             let _ = replay(&dir, &[log.listed()], expectations, &mut |_, _| Ok(()));
         }

@@ -4,7 +4,7 @@ use super::{assert_damage, three_records};
 use crate::wal::search::Search;
 use crate::wal::test_support::*;
 use crate::wal::*;
-use DamagePolicy::Fail;
+use RecoveryPolicy::Fail;
 
 #[test]
 fn reader_tells_why_it_stops() {

@@ -5,7 +5,7 @@ use crate::Error;
 use crate::wal::operations::BodyError;
 use crate::wal::test_support::*;
 use crate::wal::*;
-use DamagePolicy::{CutAndReport, Fail};
+use RecoveryPolicy::{CutAtDamage, Fail};
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -96,7 +96,7 @@ fn f1_valid_record_with_an_unknown_part_is_refused_and_never_a_tail() {
         let mut log = TestLog::first(1);
         let hole = log.offset();
         log.puts(1).raw(kind, keyspace, body);
-        for policy in [Fail, CutAndReport] {
+        for policy in [Fail, CutAtDamage] {
             let result = run(&dir, &[log.store(&dir)], 0, policy);
             assert!(matches!(result, Err(Error::Unsupported { .. })), "{kind} {result:?}");
         }
@@ -108,7 +108,7 @@ fn f1_valid_record_with_an_unknown_part_is_refused_and_never_a_tail() {
     }
     let dir = Memory::default();
     let listed = TestLog::prepared(1, 1).raw(3, 0, &[0; 72]).store(&dir);
-    let result = run(&dir, &[listed], 0, CutAndReport);
+    let result = run(&dir, &[listed], 0, CutAtDamage);
     assert!(matches!(result, Err(Error::Unsupported { .. })), "{result:?}");
 }
 
@@ -128,7 +128,7 @@ fn a_valid_record_that_contradicts_itself_is_damage_and_visits_nothing() {
         let at = log.puts(5).offset();
         let listed = log.raw(1, 0, body).store(&dir);
         assert_damage(run(&dir, &[listed], 0, Fail), &log_file_name(1), at, "");
-        let cut = run(&dir, &[listed], 0, CutAndReport).unwrap();
+        let cut = run(&dir, &[listed], 0, CutAtDamage).unwrap();
         assert_eq!(cut.seqs, [1, 2, 3, 4, 5]);
         assert_eq!((cut.end.offset, cut.end.next_seq), (at, 6));
         assert!(cut.end.cut.is_some());

@@ -6,7 +6,7 @@ use super::{assert_damage, three_records};
 use crate::Error;
 use crate::wal::test_support::*;
 use crate::wal::*;
-use DamagePolicy::{CutAndReport, Fail};
+use RecoveryPolicy::{CutAtDamage, Fail};
 
 #[test]
 fn no_logs_is_an_empty_history() {
@@ -19,7 +19,7 @@ fn errors_of_the_visitor_pass_through_whatever_the_policy() {
     let (log, _) = three_records();
     let dir = Memory::default();
     let listed = log.store(&dir);
-    for policy in [Fail, CutAndReport] {
+    for policy in [Fail, CutAtDamage] {
         let expectations = Expectations { proven_synced_seq: 0, policy };
         let mut visited = 0;
         let result = replay(&dir, &[listed], expectations, &mut |_, _| {

@@ -1,0 +1,137 @@
+//! Recovery: the log is replayed into the write buffers, and it is settled where seqs and logs go on.
+//! Nothing is changed on disk, unless the log outgrows the write budget; see [`super::first_write`].
+
+use std::sync::Arc;
+
+use super::core::Core;
+use super::first_write::{LogCut, Recovered};
+use super::log_loss::LogLoss;
+use crate::error::{Error, Result};
+use crate::manifest::{Closed, LogState, ManifestState};
+use crate::route::RouteMap;
+use crate::run::{EntryKind, key_hash};
+use crate::segment::write_buffer::charge_bytes;
+use crate::wal::{
+    Expectations, ListedLog, LogFile, LogReader, LogTail, OperationRef, Predecessor, RecoveryPolicy,
+    ReplayEnd, read_begin, replay,
+};
+
+/// Replays the log into the buffers, and sets where seqs and the log go on.
+pub(super) fn recover(core: &Arc<Core>, policy: RecoveryPolicy) -> Result<()> {
+    let state = core.manifest.lock().state.clone();
+    let proven_synced_seq = state.proven_synced_seq();
+    let mut recovered = Recovered::default();
+    let mut next_seq = 1 + proven_synced_seq.max(state.last_seq);
+    if !state.logs.is_empty() {
+        let end = replay_logs(core, &state, Expectations { proven_synced_seq, policy }, &mut recovered)?;
+        next_seq = next_seq.max(end.next_seq);
+        if let Some(report) = end.cut.clone() {
+            // Not even what is given up lends its seqs to others.
+            next_seq = next_seq.max(report.proven_synced_seq.max(report.later_seq) + 1);
+            recovered.cut =
+                Some(LogCut { log_number: end.log_number, offset: end.offset, last_seq: end.next_seq - 1 });
+            let _ = core.log_loss.set(LogLoss::new(report, &state));
+        }
+        adopt_logs(core, &state, &end, &mut recovered)?;
+    }
+    let mut section = core.section.lock();
+    section.next_seq = next_seq;
+    drop(section);
+    core.publisher.reset(next_seq - 1);
+    core.first_write.lock().recovered = recovered;
+    Ok(())
+}
+
+fn replay_logs(
+    core: &Arc<Core>,
+    state: &ManifestState,
+    expectations: Expectations,
+    recovered: &mut Recovered,
+) -> Result<ReplayEnd> {
+    let listed = listed_logs(state);
+    let route = core.route.load_full();
+    let mut first_seq = None;
+    // On a full disk the rest is held in memory: the index opens all the same.
+    let mut flush_early = !core.read_only;
+    let end = replay(&*core.directory, &listed, expectations, &mut |seq, operation| {
+        first_seq.get_or_insert(seq);
+        apply(core, &route, seq, operation);
+        if flush_early && core.budget.used_bytes() > core.budget.limit_bytes() {
+            match core.flush_replayed(seq) {
+                Err(Error::WritesRefused { .. }) => flush_early = false,
+                outcome => outcome?,
+            }
+        }
+        Ok(())
+    })?;
+    recovered.replayed_seqs = first_seq.map(|first| (first, end.next_seq - 1));
+    Ok(end)
+}
+
+/// The logs as replay wants them. A log that an earlier recovery cut, and all before it, are left out once
+/// everything through the cut is flushed: it is on its way to quarantine, or there.
+pub(super) fn listed_logs(state: &ManifestState) -> Vec<ListedLog> {
+    let flushed_seq = state.segments.values().map(|segment| segment.flushed_seq).min().unwrap_or(0);
+    let is_spent = |log: &LogState| log.end.is_some_and(|end| end.last_seq <= flushed_seq);
+    let spent = state.logs.iter().rposition(is_spent).map_or(0, |place| place + 1);
+    let listed = |log: &LogState| ListedLog {
+        number: log.number,
+        uid: log.uid,
+        end: log.end.map(|end| (end.offset, end.last_seq)),
+    };
+    state.logs.iter().skip(spent).map(listed).collect()
+}
+
+fn apply(core: &Core, route: &RouteMap, seq: u64, operation: OperationRef<'_>) {
+    let (key, kind, value) = match operation {
+        OperationRef::Put { key, value } => (key, EntryKind::Put, value),
+        OperationRef::Delete { key } => (key, EntryKind::Delete, &[][..]),
+    };
+    let version = route.find(key).version();
+    if seq > version.flushed_seq {
+        core.budget.force(charge_bytes(key.len(), value.len()));
+        version.active.insert(key, key_hash(core.hash_seed, key), seq, kind, value);
+    }
+}
+
+/// After a clean close the log goes on where it ended (PROTOCOL L8). After any other end what was
+/// replayed is flushed before the first write, and a new log begins (PROTOCOL D6).
+fn adopt_logs(core: &Core, state: &ManifestState, end: &ReplayEnd, recovered: &mut Recovered) -> Result<()> {
+    let newest_number = state.logs.iter().map(|log| log.number).max().unwrap_or(0);
+    let ended_in = state.logs.iter().find(|log| log.number == end.log_number);
+    let predecessor =
+        Predecessor { uid: ended_in.map_or(0, |log| log.uid), end: end.offset, last_seq: end.next_seq - 1 };
+    core.section.lock().predecessor = predecessor;
+    let closed_here =
+        |closed: &Closed| closed.log_number == end.log_number && closed.end_offset == end.offset;
+    let go_on = state.closed.as_ref().is_some_and(closed_here) && end.cut.is_none();
+    if core.read_only || !go_on || !core.has_log() {
+        recovered.flush_needed = true;
+        core.logs.adopt(Vec::new(), newest_number, end.synced_seq);
+        return Ok(());
+    }
+    let mut live = Vec::new();
+    for log in &state.logs {
+        let (_, header) = LogReader::open(&*core.directory, log.number)?;
+        let file = LogFile::reopen(&core.directory, log.number, &header, state.edit_number)?;
+        match log.number.cmp(&end.log_number) {
+            std::cmp::Ordering::Less => file.seal_synced(last_seq_before(core, state, log.number)?),
+            std::cmp::Ordering::Equal => {
+                file.begin_use();
+                core.section.lock().tail = Some(LogTail::new(Arc::clone(&file), end.offset));
+            }
+            std::cmp::Ordering::Greater => core.section.lock().next_log = Some(Arc::clone(&file)),
+        }
+        live.push(file);
+    }
+    core.logs.adopt(live, newest_number, end.next_seq - 1);
+    Ok(())
+}
+
+/// The last seq of a log that another one follows, as that one's BEGIN names it.
+fn last_seq_before(core: &Core, state: &ManifestState, number: u64) -> Result<u64> {
+    let successor = state.logs.iter().map(|log| log.number).filter(|other| *other > number).min();
+    let begin = successor.map(|next| read_begin(&*core.directory, next)).transpose()?.flatten();
+    // Unknown: as if it held everything; then it stays until all is flushed.
+    Ok(begin.map_or(u64::MAX - 1, |begin| begin.predecessor_last_seq))
+}

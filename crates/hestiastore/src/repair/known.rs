@@ -1,0 +1,224 @@
+//! The plan where the manifest is known: its runs are compared with the files.
+
+use std::collections::BTreeMap;
+
+use super::logs::LogPlan;
+use super::plan::Plan;
+use super::report::{Action, KeyRange, Loss};
+use super::salvage::{Remains, Salvage};
+use super::survey::{FoundRun, RunCondition, Survey};
+use crate::error::Result;
+use crate::manifest::{ManifestState, RunReference, SegmentState};
+use crate::run::{RunIdentity, run_file_name};
+
+/// A run's references: the segment and its place among the segment's runs.
+type References = Vec<(u64, RunReference)>;
+
+/// Makes the plan for a manifest whose every edit could be read.
+pub(super) fn make(survey: &Survey, state: &ManifestState) -> Result<Plan> {
+    let mut plan = Plan::of(state.clone());
+    let greatest_in_runs = plan.greatest_seq();
+    let proven = greatest_in_runs.max(state.closed.map_or(0, |closed| closed.last_seq));
+    let logs = LogPlan::make(survey, &state.logs, proven)?;
+    for (uid, references) in by_run(state) {
+        match survey.runs.get(&uid) {
+            Some(run) if run.is_sound() => check_record(&mut plan, run, &references),
+            Some(run) => damaged(&mut plan, survey, run, &references)?,
+            None => missing(&mut plan, uid, &references),
+        }
+    }
+    take_again_from_logs(&mut plan, &logs);
+    let segments = plan.state.segments.values();
+    logs.tell(segments, greatest_in_runs, &mut plan.report);
+    plan.adopt(logs);
+    unnamed(&mut plan, survey);
+    Ok(plan)
+}
+
+fn by_run(state: &ManifestState) -> BTreeMap<u64, References> {
+    let mut runs: BTreeMap<u64, References> = BTreeMap::new();
+    for (id, segment) in &state.segments {
+        for run in &segment.runs {
+            runs.entry(run.uid).or_default().push((*id, run.clone()));
+        }
+    }
+    runs
+}
+
+/// A sound run may still not be what the manifest says of it.
+fn check_record(plan: &mut Plan, run: &FoundRun, references: &References) {
+    let RunCondition::Sound { properties, file_bytes } = &run.condition else { return };
+    let fits = |reference: &RunReference| {
+        (reference.file_bytes, &reference.smallest_key, &reference.largest_key)
+            == (*file_bytes, &properties.first_key, &properties.last_key)
+    };
+    if references.iter().all(|(_, reference)| fits(reference)) {
+        return;
+    }
+    plan.each_reference(run.uid, |reference| {
+        reference.file_bytes = *file_bytes;
+        reference.smallest_key.clone_from(&properties.first_key);
+        reference.largest_key.clone_from(&properties.last_key);
+        true
+    });
+    let damage = "the manifest records another length or other keys of it";
+    plan.report.add(&*run.file, damage, Action::ManifestRewritten);
+}
+
+fn damaged(plan: &mut Plan, survey: &Survey, run: &FoundRun, references: &References) -> Result<()> {
+    let mut remains = Remains::examine(survey, run)?;
+    let whole = whole_count(references);
+    if remains.properties.is_none() && whole == Some(remains.entries) {
+        remains.lost.clear();
+    }
+    let action = remains.action();
+    let seqs = covered(&remains, references);
+    let losses = losses(&plan.state, &remains, references, seqs);
+    plan.report.add(&*run.file, run.damage(), action).losses = losses;
+    plan.moved.push(run.file.clone());
+    if action == Action::RunDropped {
+        plan.each_reference(run.uid, |_| false);
+        return Ok(());
+    }
+    plan.salvages.push(Salvage::new(survey, run, identity(plan, &remains, references), seqs));
+    Ok(())
+}
+
+/// How many entries the whole file had, by what the manifest says of a reference that is not clipped.
+fn whole_count(references: &References) -> Option<u64> {
+    let is_whole = |run: &RunReference| {
+        run.lower <= run.smallest_key && run.upper.as_ref().is_none_or(|upper| *upper > run.largest_key)
+    };
+    references.iter().find(|(_, run)| is_whole(run)).map(|(_, run)| run.entries)
+}
+
+/// The seqs that the run covers: as it says itself, or up to what the manifest says.
+fn covered(remains: &Remains, references: &References) -> (u64, u64) {
+    let recorded = references.iter().map(|(_, run)| run.max_seq).max().unwrap_or(0);
+    let stated = remains.properties.as_ref().and_then(|properties| properties.seqs);
+    stated.map_or((1.min(recorded), recorded), |(least, greatest)| (least, greatest.max(recorded)))
+}
+
+/// The new run is to look like the old one, so that a manifest could be rebuilt from it too.
+fn identity(plan: &Plan, remains: &Remains, references: &References) -> RunIdentity {
+    let state = &plan.state;
+    let types = RunIdentity {
+        key_type: state.key_type.clone(),
+        value_type: state.value_type.clone(),
+        edit_number: state.edit_number,
+        ..RunIdentity::default()
+    };
+    match (&remains.properties, references.first()) {
+        (Some(properties), _) => RunIdentity { ..properties.identity.clone() },
+        (None, Some((segment, run))) => RunIdentity {
+            segment: *segment,
+            rank: run.rank,
+            answered_lower: run.lower.clone(),
+            answered_upper: run.upper.clone(),
+            ..types
+        },
+        (None, None) => types,
+    }
+}
+
+fn losses(state: &ManifestState, remains: &Remains, references: &References, seqs: (u64, u64)) -> Vec<Loss> {
+    let entries_at_most = remains.missing(whole_count(references));
+    let mut losses = Vec::new();
+    for (id, run) in references {
+        let part = referred(run);
+        for keys in remains.lost_ranges().filter_map(|lost| part.meet(&lost)) {
+            let older_may_return =
+                state.segments.get(id).is_some_and(|segment| has_older(segment, run, &keys));
+            losses.push(Loss { keys, seqs, entries_at_most, older_may_return });
+        }
+    }
+    losses
+}
+
+/// The keys that a reference can hold.
+fn referred(run: &RunReference) -> KeyRange {
+    let bounds = KeyRange::new(&run.lower, run.upper.as_deref());
+    let behind_last = [&*run.largest_key, &[0]].concat();
+    bounds.meet(&KeyRange::new(&run.smallest_key, Some(&behind_last))).unwrap_or(bounds)
+}
+
+fn has_older(segment: &SegmentState, run: &RunReference, keys: &KeyRange) -> bool {
+    segment.runs.iter().any(|other| other.rank < run.rank && referred(other).meet(keys).is_some())
+}
+
+fn missing(plan: &mut Plan, uid: u64, references: &References) {
+    let losses = references
+        .iter()
+        .map(|(id, run)| {
+            let keys = referred(run);
+            let segment = plan.state.segments.get(id);
+            Loss {
+                seqs: (1.min(run.max_seq), run.max_seq),
+                entries_at_most: Some(run.entries),
+                older_may_return: segment.is_some_and(|segment| has_older(segment, run, &keys)),
+                keys,
+            }
+        })
+        .collect();
+    plan.each_reference(uid, |_| false);
+    plan.report.add(run_file_name(uid), "it is missing", Action::RunDropped).losses = losses;
+}
+
+/// What a run lost and the logs still hold is replayed once more: all of the log's operations from a seq on, so that
+/// none is older than one that it would hide.
+fn take_again_from_logs(plan: &mut Plan, logs: &LogPlan) {
+    let Some((first, next)) = logs.replayed.filter(|_| logs.cut.is_none()) else { return };
+    let lost: Vec<Loss> = plan.report.losses().cloned().collect();
+    let mut again = Vec::new();
+    for segment in plan.state.segments.values_mut() {
+        let keys = KeyRange::new(&segment.lower, segment.upper.as_deref());
+        let hit = lost.iter().any(|loss| loss.keys.meet(&keys).is_some() && loss.seqs.1 >= first);
+        let all_older = segment.runs.iter().all(|run| run.max_seq < next);
+        if hit && all_older && segment.flushed_seq >= first {
+            segment.flushed_seq = first - 1;
+            again.push(keys);
+        }
+    }
+    for finding in &mut plan.report.findings {
+        let before = finding.losses.len();
+        finding.losses.retain_mut(|loss| {
+            // A loss lies within one segment: it came from a reference.
+            if again.iter().any(|keys| keys.holds(&loss.keys)) {
+                loss.seqs.1 = loss.seqs.1.min(first - 1);
+                return loss.seqs.0.max(1) <= loss.seqs.1;
+            }
+            true
+        });
+        if finding.losses.len() < before {
+            finding.damage += "; the log still holds what is lost";
+        }
+    }
+}
+
+/// Runs and logs that the manifest does not name. What the next open will tidy away is none of a repair's
+/// business; what it would put to quarantine, or delete though it is not ours, is.
+fn unnamed(plan: &mut Plan, survey: &Survey) {
+    let stays = |uid: u64| plan.state.references(uid) > 0 && !plan.replaces(uid);
+    let mut findings = Vec::new();
+    for run in survey.runs.values() {
+        let is_pending = plan.state.pending_deletions.contains(&run.file);
+        if plan.state.references(run.uid) > 0 || plan.moved.contains(&run.file) || is_pending {
+            continue;
+        }
+        let elsewhere = run.properties().filter(|_| run.is_sound()).is_some_and(|properties| {
+            let inputs = &properties.identity.inputs;
+            let in_log = || match (properties.seqs, plan.replayed) {
+                (Some((least, greatest)), Some((first, next))) => first <= least && greatest < next,
+                _ => false,
+            };
+            if inputs.is_empty() { in_log() } else { inputs.iter().all(|input| stays(*input)) }
+        });
+        if !elsewhere {
+            findings.push((run.file.clone(), "the manifest does not name it".to_owned()));
+        }
+    }
+    for (file, why) in findings.into_iter().chain(survey.strays.iter().cloned()) {
+        plan.report.add(&*file, why, Action::Quarantined);
+        plan.put_away(&file);
+    }
+}

@@ -1,0 +1,101 @@
+//! Repair of a directory that cannot be opened, or that `check` finds damage in.
+//!
+//! A repair first *surveys* the directory, reading everything and changing nothing; then makes a *plan*: what
+//! is wrong, what will be done about it, and what is lost; and only then *applies* it. [`plan_repair`] stops
+//! after the plan. What each kind of damage leads to is in `docs/repair.md`.
+//!
+//! Promises:
+//! 1. A directory without damage is not changed, by not one byte.
+//! 2. Nothing damaged or replaced is deleted: it is moved to `quarantine/`, or a copy of it is there.
+//! 3. Every operation that the store may have lost is covered by a [`Loss`]: its key lies in the loss's keys and
+//!    its seq in the loss's seqs. So an entry that no loss covers is the right one.
+//! 4. The new manifest's rename is the one moment at which the repaired store takes the place of the damaged
+//!    one. New runs and copies are on disk before it; what was replaced is moved away after it. A crash or a full
+//!    disk at any I/O leaves the one or the other, and both can be repaired again.
+//!
+//! Nobody else may have the directory open: the exclusive lock is held all the time.
+
+mod apply;
+mod known;
+mod logs;
+mod options;
+mod placing;
+mod plan;
+mod quarantine;
+mod rebuild;
+mod report;
+mod salvage;
+mod survey;
+
+use std::io;
+use std::sync::Arc;
+
+use crate::directory::{Directory, DirectoryLock, LockMode};
+use crate::error::{Error, Result};
+
+pub use options::RepairOptions;
+pub use report::{Action, Finding, KeyRange, Loss, RepairReport};
+
+/// Repairs the index in a directory, and tells what was wrong, what was done and what is lost.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use hestiastore::SegmentIndex;
+/// use hestiastore::directory::{Directory, MemoryDirectory};
+/// use hestiastore::repair::{RepairOptions, repair};
+///
+/// let memory = MemoryDirectory::new();
+/// let directory: Arc<dyn Directory> = Arc::new(memory.clone());
+/// let index = SegmentIndex::<u64, u64>::builder_in(Arc::clone(&directory)).create()?;
+/// (0..1000).try_for_each(|n| index.put(&n, &n))?;
+/// index.flush_and_wait()?;
+/// index.close()?;
+///
+/// let name = directory.list().unwrap().into_iter().find(|name| name.ends_with(".sst")).unwrap();
+/// let length = memory.read_all(&name).unwrap().len() as u64;
+/// memory.truncate(&name, length - 64).unwrap(); // the footer is gone, every entry is there
+///
+/// let report = repair(&directory, &RepairOptions::default())?;
+/// assert_eq!(report.findings.len(), 1);
+/// assert!(!report.is_lossy());
+/// let index = SegmentIndex::<u64, u64>::builder_in(directory).open()?;
+/// assert_eq!(index.get(&7)?, Some(7));
+/// assert!(index.check()?.is_clean());
+/// # Ok::<(), hestiastore::Error>(())
+/// ```
+///
+/// # Errors
+/// `Locked` while anybody has the index open, `NotAnIndex` where nothing of an index is found, `Unsupported`
+/// for files of a later version, `InvalidConfig` if the types are known from nowhere, and I/O errors; after an
+/// error the directory holds what it held, or the repaired index.
+pub fn repair(directory: &Arc<dyn Directory>, options: &RepairOptions) -> Result<RepairReport> {
+    let _lock = lock(&**directory)?;
+    let plan = plan::make(directory, options)?;
+    if plan.report.is_sound() {
+        return Ok(plan.report);
+    }
+    apply::apply(directory, options, plan)
+}
+
+/// What [`repair`] would do and what would be lost. Changes nothing.
+///
+/// # Errors
+/// As [`repair`].
+pub fn plan_repair(directory: &Arc<dyn Directory>, options: &RepairOptions) -> Result<RepairReport> {
+    let _lock = lock(&**directory)?;
+    plan::make(directory, options).map(|plan| plan.report)
+}
+
+/// The lock, after a look whether there is anything of ours: it must leave no file in what is somebody else's.
+fn lock(directory: &dyn Directory) -> Result<Box<dyn DirectoryLock>> {
+    if !survey::list(directory)?.iter().any(|name| survey::is_ours(name)) {
+        return Err(crate::manifest::not_an_index(directory));
+    }
+    directory.lock(LockMode::Exclusive).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => {
+            Error::Locked { directory: directory.location(), holder: error.to_string() }
+        }
+        _ => Error::io("lock", directory.location(), error),
+    })
+}

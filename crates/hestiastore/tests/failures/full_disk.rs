@@ -1,0 +1,174 @@
+//! A full disk for real: a file system of 8 MiB in memory, in a mount namespace of its own, so that
+//! nothing stays mounted whatever happens to the test.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use hestiastore::config::Durability;
+use hestiastore::{Error, IndexBuilder};
+
+use crate::support::{Index, MODES, Model, all, assert_clean, assert_same, fill, put_when_taken};
+
+const DISK: &str = "HESTIA_SMALL_DISK";
+const VALUE_BYTES: usize = 500;
+
+/// How to get a mount namespace here: as root, or as root of a user namespace.
+const NAMESPACES: [&[&str]; 2] = [&["--mount"], &["--user", "--map-root-user", "--mount"]];
+
+const MOUNT: &str = "mount -t tmpfs -o size=8m tmpfs \"$HESTIA_SMALL_DISK\"";
+
+/// Runs a test of this file on a small disk.
+fn on_a_small_disk(test: &str) {
+    let place = tempfile::tempdir().unwrap();
+    let unshare = |namespace: &[&str], script: &str| {
+        let mut command = Command::new("unshare");
+        command.args(namespace).args(["sh", "-c", script]).env(DISK, place.path());
+        command
+    };
+    let works = |namespace: &&&[&str]| {
+        let tried = unshare(namespace, MOUNT).output();
+        tried.is_ok_and(|output| output.status.success())
+    };
+    let Some(namespace) = NAMESPACES.iter().find(works) else {
+        eprintln!("skipped: no file system can be mounted here");
+        return;
+    };
+    let own = std::env::current_exe().unwrap();
+    let script = format!("{MOUNT} && exec \"{}\" --exact --ignored --nocapture {test}", own.display());
+    let output = unshare(namespace, &script).output().unwrap();
+    let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    assert!(output.status.success() && text[0].contains("1 passed"), "{}\n{}", text[0], text[1]);
+}
+
+/// The mounted disk, with 3 MiB of something else on it.
+struct Disk {
+    path: PathBuf,
+}
+
+impl Disk {
+    fn new() -> Self {
+        let path = PathBuf::from(std::env::var_os(DISK).expect("run by the test beside it"));
+        let disk = Self { path };
+        disk.fill_up();
+        disk
+    }
+
+    /// As far as there is room.
+    fn fill_up(&self) {
+        let _ = std::fs::write(self.path.join("ballast"), vec![1; 3 << 20]);
+    }
+
+    fn free(&self) {
+        std::fs::remove_file(self.path.join("ballast")).unwrap();
+    }
+
+    fn index(&self) -> PathBuf {
+        self.path.join("index")
+    }
+
+    /// As it was at first.
+    fn clear(&self) {
+        std::fs::remove_dir_all(self.index()).unwrap();
+        self.fill_up();
+    }
+}
+
+fn settings(path: &Path, mode: Durability) -> IndexBuilder<u64, Vec<u8>> {
+    Index::builder(path).write_buffer(|w| w.budget_bytes(1 << 20)).log(|l| l.durability(mode))
+}
+
+#[track_caller]
+fn assert_refused(error: &Error) {
+    assert!(matches!(error, Error::WritesRefused { .. }), "{error:?}");
+    assert!(error.to_string().contains("No space left on device"), "{error}");
+}
+
+#[test]
+fn d8_writes_on_a_real_full_disk_are_refused_and_resume() {
+    on_a_small_disk("full_disk::writes_are_refused_and_resume");
+}
+
+#[test]
+#[ignore = "run by the test beside it, in a mount namespace"]
+fn writes_are_refused_and_resume() {
+    let disk = Disk::new();
+    for mode in MODES {
+        refused_and_resumed(&disk, mode);
+        disk.clear();
+    }
+}
+
+fn refused_and_resumed(disk: &Disk, mode: Durability) {
+    let index = settings(&disk.index(), mode).create().unwrap();
+    let mut model = Model::new();
+    for _ in 0..3 {
+        assert_refused(&fill(&index, &mut model, VALUE_BYTES));
+    }
+    assert!(model.len() > 2_000, "{} in {mode:?}", model.len());
+    assert_same(&all(&index), &model);
+    disk.free();
+    for _ in 0..1_000 {
+        put_when_taken(&index, &mut model, VALUE_BYTES);
+    }
+    index.flush_and_wait().unwrap();
+    assert_eq!(index.writes_refused(), None);
+    assert_same(&all(&index), &model);
+    index.close().unwrap();
+    let index = settings(&disk.index(), mode).open().unwrap();
+    assert_same(&all(&index), &model);
+    assert_clean(&index);
+    index.close().unwrap();
+}
+
+#[test]
+fn d8_a_real_full_disk_can_be_closed_on_and_opened_on() {
+    on_a_small_disk("full_disk::closed_and_opened_while_full");
+}
+
+#[test]
+#[ignore = "run by the test beside it, in a mount namespace"]
+fn closed_and_opened_while_full() {
+    let disk = Disk::new();
+    for mode in MODES {
+        closed_and_opened(&disk, mode);
+        disk.clear();
+    }
+}
+
+fn closed_and_opened(disk: &Disk, mode: Durability) {
+    let index = settings(&disk.index(), mode).create().unwrap();
+    let mut model = Model::new();
+    assert_refused(&fill(&index, &mut model, VALUE_BYTES));
+    // Not a byte is left.
+    let rest = std::fs::write(disk.path.join("rest"), vec![1; 8 << 20]);
+    assert!(rest.is_err());
+    if mode == Durability::Off {
+        let error = index.close().unwrap_err();
+        assert_refused(&error);
+        assert_same(&all(&index), &model);
+        disk.free();
+        index.close().unwrap();
+        disk.fill_up();
+    } else {
+        index.close().unwrap();
+    }
+    let reader = settings(&disk.index(), mode).open_read_only().unwrap();
+    assert_same(&all(&reader), &model);
+    reader.close().unwrap();
+    let _ = std::fs::write(disk.path.join("rest"), vec![1; 8 << 20]);
+    let index = settings(&disk.index(), mode).open().unwrap();
+    assert_same(&all(&index), &model);
+    assert_refused(&index.put(1, b"refused").unwrap_err());
+    assert_refused(&index.put(1, b"refused").unwrap_err());
+    disk.free();
+    std::fs::remove_file(disk.path.join("rest")).unwrap();
+    for _ in 0..1_000 {
+        put_when_taken(&index, &mut model, VALUE_BYTES);
+    }
+    assert_same(&all(&index), &model);
+    index.close().unwrap();
+    let index = settings(&disk.index(), mode).open().unwrap();
+    assert_same(&all(&index), &model);
+    assert_clean(&index);
+    index.close().unwrap();
+}

@@ -1,0 +1,154 @@
+//! Damaged, lost and stale manifests.
+
+use hestiastore::directory::Directory;
+use hestiastore::repair::{Action, RepairOptions, repair};
+
+use crate::store::{Author, Store, builder, everything, options, rich};
+
+const MANIFEST: &str = "MANIFEST";
+
+/// What a rebuilt store holds, when no file of a finished merge lay there any more.
+#[track_caller]
+fn assert_same_entries(store: &Store, what: &str) {
+    let copy = store.copy();
+    let report = copy.repair().unwrap();
+    let index = builder(&copy.directory).open().unwrap_or_else(|error| panic!("{what}: {error}\n{report}"));
+    let found = everything(&index);
+    index.close().unwrap();
+    assert!(found == store.newest(), "{what}: not the same entries\n{report}");
+}
+
+fn assert_rebuilt(store: &Store, what: &str) {
+    assert_same_entries(store, what);
+    let report = store.repaired(what);
+    let rebuilt = report.findings.iter().any(|finding| finding.action == Action::ManifestRebuilt);
+    assert!(rebuilt, "{what}: {report}");
+    let expected = |finding: &hestiastore::repair::Finding| {
+        // Logs below the floor that wait to be recycled, and runs that were merged.
+        let put_away = finding.action == Action::Quarantined && finding.losses.is_empty();
+        finding.file == MANIFEST || put_away
+    };
+    assert!(report.findings.iter().all(expected), "{what}: {report}");
+}
+
+#[test]
+fn a_lost_manifest_is_rebuilt_from_runs_and_log() {
+    for (what, original) in [("closed", rich().close()), ("killed", rich().kill())] {
+        let store = original.copy();
+        store.directory.remove(MANIFEST).unwrap();
+        assert_rebuilt(&store, &format!("{what}, without a manifest"));
+        let store = original.copy();
+        store.fill(MANIFEST, 0..64, 0);
+        assert_rebuilt(&store, &format!("{what}, without a manifest's header"));
+        let store = original.copy();
+        store.directory.truncate(MANIFEST, 10).unwrap();
+        assert_rebuilt(&store, &format!("{what}, with ten bytes of a manifest"));
+    }
+}
+
+#[test]
+fn a_lost_manifest_after_merges_and_splits() {
+    let mut author = rich();
+    author.settle();
+    author.delete((0..600).step_by(5));
+    author.put((0..600).step_by(6));
+    author.flush();
+    author.settle();
+    author.put(650..660);
+    let original = author.close();
+    let store = original.copy();
+    store.directory.remove(MANIFEST).unwrap();
+    assert_rebuilt(&store, "after merges and splits");
+}
+
+#[test]
+fn a_lost_manifest_after_each_step_of_a_long_life() {
+    let mut author = Author::new();
+    for step in 0..12u32 {
+        author.put((0..500).filter(|n| (n * 7 + step) % 4 == 0));
+        author.delete((0..500).filter(|n| (n * 11 + step) % 9 == 0));
+        author.flush();
+        match step % 4 {
+            1 => author.settle(),
+            3 => author.compact(),
+            _ => {}
+        }
+        author.put((0..20).map(|n| n * 25 + step));
+        let store = author.killed_now();
+        store.directory.remove(MANIFEST).unwrap();
+        assert_rebuilt(&store, &format!("step {step}"));
+    }
+    author.close();
+}
+
+#[test]
+fn without_runs_the_types_must_be_given() {
+    let mut author = Author::new();
+    author.put(0..10);
+    let store = author.close();
+    store.directory.remove(MANIFEST).unwrap();
+    let error = repair(&store.shared(), &RepairOptions::default()).unwrap_err();
+    assert!(matches!(error, hestiastore::Error::InvalidConfig { .. }), "{error}");
+    assert!(store.directory.read_all("quarantine/MANIFEST").is_none());
+    repair(&store.shared(), &options()).unwrap();
+    let index = builder(&store.directory).open().unwrap();
+    assert!(everything(&index) == store.newest());
+}
+
+#[test]
+fn a_damaged_copy_of_the_base_costs_nothing() {
+    let store = rich().close();
+    store.fill(MANIFEST, 100..110, 0x77);
+    let report = store.repaired("a base copy");
+    assert_eq!(
+        (report.findings[0].action, report.is_lossy()),
+        (Action::ManifestRewritten, false),
+        "{report}"
+    );
+    assert!(store.directory.read_all("quarantine/MANIFEST").is_some());
+}
+
+#[test]
+fn a_manifest_damaged_anywhere() {
+    for (state, original) in [("closed", rich().close()), ("killed", rich().kill())] {
+        let used = original.bytes(MANIFEST).iter().rposition(|byte| *byte != 0).unwrap() as u64;
+        for at in (0..used).step_by(97) {
+            let store = original.copy();
+            store.fill(MANIFEST, at..at + 1, original.bytes(MANIFEST)[at as usize] ^ 0x20);
+            let what = format!("{state}, at {at} of {used}");
+            assert_same_entries(&store, &what);
+            store.repaired(&what);
+        }
+        for length in (0..used).step_by(499) {
+            let store = original.copy();
+            store.directory.truncate(MANIFEST, length).unwrap();
+            let what = format!("{state}, cut to {length}");
+            assert_same_entries(&store, &what);
+            store.repaired(&what);
+        }
+    }
+}
+
+#[test]
+fn a_manifest_of_an_older_generation() {
+    let mut author = rich();
+    let mut older = vec![author.directory().read_all(MANIFEST).unwrap()];
+    for step in 0..6 {
+        match step % 3 {
+            0 => author.settle(),
+            1 => author.flush(),
+            _ => author.compact(),
+        }
+        author.put((step * 50..step * 50 + 120).step_by(3));
+        author.delete((step * 40..step * 40 + 100).step_by(9));
+        older.push(author.directory().read_all(MANIFEST).unwrap());
+    }
+    author.flush();
+    let original = author.close();
+    for (age, manifest) in older.iter().enumerate() {
+        let store = original.copy();
+        store.directory.write_all(MANIFEST, manifest).unwrap();
+        assert_same_entries(&store, &format!("manifest {age}"));
+        store.repaired(&format!("manifest {age}"));
+    }
+}

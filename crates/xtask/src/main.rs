@@ -1,0 +1,186 @@
+//! `cargo xtask`: the campaigns that prove the engine, one command each.
+//!
+//! Each ends in one line with its figures, or fails with a sentence and a code other than 0. What each
+//! would catch, and the figures reached, are in `docs/reliability.md`.
+
+mod audit;
+mod cargo_test;
+mod chance;
+mod kill;
+mod outcome;
+
+use std::process::{Command as Process, ExitCode};
+use std::time::Instant;
+
+use cargo_test::Campaign;
+use clap::{Parser, Subcommand};
+use outcome::{Outcome, failure};
+
+/// Campaigns of HestiaStore: long tests, one command each
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Kill(kill::Arguments),
+    /// Damages every byte, length, sector and file of a small store
+    Sweep {
+        /// Every place, not a sample
+        #[arg(long)]
+        full: bool,
+    },
+    /// Compares the system calls of commits, flushes and closes with what is claimed
+    Audit {
+        /// Also prints what was seen
+        #[arg(long)]
+        show: bool,
+    },
+    /// Cuts the power at every operation of short scripts
+    Crash {
+        /// Every script and policy
+        #[arg(long)]
+        full: bool,
+    },
+    /// Random histories with crashes and faults against a model
+    Model {
+        /// How many random histories
+        #[arg(long, default_value_t = 1_000)]
+        seeds: u64,
+        /// The first of them
+        #[arg(long)]
+        from: Option<u64>,
+    },
+    /// Fuzzes every decoder
+    Fuzz {
+        /// Seconds for each target
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+    },
+    /// Fills a small disk, and frees it
+    Disk,
+    /// All of them, one after the other
+    All {
+        /// In the long forms
+        #[arg(long)]
+        full: bool,
+    },
+    #[command(hide = true)]
+    KillChild(kill::ChildArguments),
+    #[command(hide = true)]
+    AuditChild(audit::ChildArguments),
+}
+
+impl Command {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Kill(_) => "kill",
+            Self::Sweep { .. } => "sweep",
+            Self::Audit { .. } => "audit",
+            Self::Crash { .. } => "crash",
+            Self::Model { .. } => "model",
+            Self::Fuzz { .. } => "fuzz",
+            Self::Disk => "disk",
+            Self::All { .. } => "all",
+            Self::KillChild(_) | Self::AuditChild(_) => "child",
+        }
+    }
+
+    /// The figures for the closing line; none from a child.
+    fn run(&self) -> Outcome<Option<String>> {
+        match self {
+            Self::Kill(arguments) => kill::run(arguments),
+            Self::Sweep { full } => sweep(*full),
+            Self::Audit { show } => audit::run(*show),
+            Self::Crash { full } => crash(*full),
+            Self::Model { seeds, from } => model(*seeds, *from),
+            Self::Fuzz { seconds } => fuzz(*seconds),
+            Self::Disk => disk(),
+            Self::All { full } => all(*full),
+            Self::KillChild(arguments) => return kill::run_child(arguments).map(|()| None),
+            Self::AuditChild(arguments) => return audit::run_child(arguments).map(|()| None),
+        }
+        .map(Some)
+    }
+}
+
+fn main() -> ExitCode {
+    let command = Arguments::parse().command;
+    match report(&command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{}: FAILED: {error}", command.name());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs a campaign and prints its closing line.
+fn report(command: &Command) -> Outcome {
+    let start = Instant::now();
+    if let Some(figures) = command.run()? {
+        println!("{}: ok, {figures}, {} s", command.name(), start.elapsed().as_secs());
+    }
+    Ok(())
+}
+
+fn long_form(variable: &'static str, full: bool) -> Vec<(&'static str, String)> {
+    if full { vec![(variable, "full".to_owned())] } else { Vec::new() }
+}
+
+fn sweep(full: bool) -> Outcome<String> {
+    let environment = long_form("HESTIA_SWEEP", full);
+    Campaign { target: "sweep", filter: None, environment }.run()
+}
+
+fn crash(full: bool) -> Outcome<String> {
+    let environment = long_form("HESTIA_CRASH", full);
+    Campaign { target: "crash_points", filter: None, environment }.run()
+}
+
+fn model(seeds: u64, from: Option<u64>) -> Outcome<String> {
+    let mut environment = vec![("HESTIA_MODEL_CASES", seeds.to_string())];
+    environment.extend(from.map(|from| ("HESTIA_MODEL_SEED", from.to_string())));
+    let figures = Campaign { target: "model", filter: None, environment }.run()?;
+    Ok(format!("{seeds} seeds, {figures}"))
+}
+
+fn fuzz(seconds: u64) -> Outcome<String> {
+    let status = Process::new("fuzz/run").arg(seconds.to_string()).status();
+    match status.map_err(|error| format!("fuzz/run cannot be started from here: {error}"))? {
+        status if status.success() => Ok(format!("{seconds} s for each target")),
+        status => failure(format!("fuzz/run: {status}")),
+    }
+}
+
+fn disk() -> Outcome<String> {
+    Campaign { target: "full_disk", filter: None, environment: Vec::new() }.run()
+}
+
+fn all(full: bool) -> Outcome<String> {
+    let kill = kill::Arguments::of(if full { 2_000 } else { 200 });
+    let (seeds, seconds) = if full { (10_000, 60) } else { (1_000, 10) };
+    let commands = [
+        Command::Audit { show: false },
+        Command::Disk,
+        Command::Kill(kill),
+        Command::Sweep { full },
+        Command::Crash { full },
+        Command::Model { seeds, from: None },
+        Command::Fuzz { seconds },
+    ];
+    let mut failed = Vec::new();
+    for command in &commands {
+        if let Err(error) = report(command) {
+            eprintln!("{}: FAILED: {error}", command.name());
+            failed.push(command.name());
+        }
+    }
+    if failed.is_empty() {
+        return Ok(format!("{} campaigns", commands.len()));
+    }
+    failure(format!("these campaigns failed: {}", failed.join(", ")))
+}
