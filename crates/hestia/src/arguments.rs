@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     bench, check, compact, config, count, create, delete, dump, get, load, put, repair, scan, scrub, stats,
+    wal,
 };
 use crate::failure::{Failure, Outcome};
 use crate::output::say;
@@ -28,7 +29,7 @@ Exit codes:
   0  done; also when the reader of the output has closed it
   1  the answer is no: get found no such key, check or scrub found damage, repair could not save
      everything, bench read something wrong
-  2  wrong usage, or a failure, told in one line on standard error";
+  2  wrong usage, or a failure, told in one line on standard error; wal: also damage";
 
 /// Work with HestiaStore directories: ordered, persistent key-value stores
 #[derive(Debug, Parser)]
@@ -54,6 +55,7 @@ pub(crate) enum Command {
     Compact(compact::Arguments),
     Config(config::Arguments),
     Dump(dump::Arguments),
+    Wal(wal::Arguments),
     Bench(bench::Arguments),
 }
 
@@ -74,6 +76,7 @@ impl Command {
             Self::Compact(arguments) => compact::run(arguments),
             Self::Config(arguments) => config::run(arguments),
             Self::Dump(arguments) => dump::run(arguments),
+            Self::Wal(arguments) => wal::run(arguments),
             Self::Bench(arguments) => bench::run(arguments),
         }
     }

@@ -15,6 +15,11 @@ mod bytes;
 mod chunk;
 mod error;
 mod file_header;
+#[cfg(any(test, feature = "fuzzing"))]
+mod fuzz_input;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod index;
 mod manifest;
 mod obstacle;

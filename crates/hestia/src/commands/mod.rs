@@ -15,3 +15,4 @@ pub(crate) mod repair;
 pub(crate) mod scan;
 pub(crate) mod scrub;
 pub(crate) mod stats;
+pub(crate) mod wal;

@@ -8,6 +8,8 @@
 //! a stated length is compared with what the caller and the stored bytes allow before anything is allocated.
 
 pub(crate) mod filter;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod header;
 mod reader;
 mod scan;

@@ -37,6 +37,7 @@ mod scrub;
 mod section;
 mod snapshot;
 mod split;
+mod verify_logs;
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
@@ -53,6 +54,8 @@ pub use iter::{Cursor, Iter};
 pub use log_loss::{LogLoss, RunBeyondCut};
 pub use scrub::{ScrubOptions, ScrubProgress};
 pub use snapshot::{Snapshot, ValueRef};
+pub use verify_logs::{ListedLogFile, ListedLogs, LogEnd, LogFileReport, LogsReport};
+pub(crate) use verify_logs::{list_logs, verify_log_file, verify_logs};
 
 use self::close::Unsaved;
 use self::core::Core;

@@ -19,8 +19,8 @@ use crate::wal::{
 /// Replays the log into the buffers, and sets where seqs and the log go on.
 pub(super) fn recover(core: &Arc<Core>, policy: RecoveryPolicy) -> Result<()> {
     let state = core.manifest.lock().state.clone();
+    let proven_synced_seq = state.proven_synced_seq();
     let mut recovered = Recovered::default();
-    let proven_synced_seq = greatest_proven_seq(&state);
     let mut next_seq = 1 + proven_synced_seq.max(state.last_seq);
     if !state.logs.is_empty() {
         let end = replay_logs(core, &state, Expectations { proven_synced_seq, policy }, &mut recovered)?;
@@ -40,13 +40,6 @@ pub(super) fn recover(core: &Arc<Core>, policy: RecoveryPolicy) -> Result<()> {
     core.publisher.reset(next_seq - 1);
     core.first_write.lock().recovered = recovered;
     Ok(())
-}
-
-/// The greatest seq that runs, or a clean close, prove to have been synced (PROTOCOL D1, L8).
-pub(super) fn greatest_proven_seq(state: &ManifestState) -> u64 {
-    let runs = state.segments.values().flat_map(|segment| &segment.runs);
-    let in_runs = runs.map(|run| run.max_seq).max().unwrap_or(0);
-    in_runs.max(state.closed.map_or(0, |closed| closed.last_seq))
 }
 
 fn replay_logs(

@@ -24,6 +24,8 @@ mod edit;
 mod encode;
 mod file;
 mod frame;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod read;
 mod state;
 mod verify;

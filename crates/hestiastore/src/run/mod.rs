@@ -18,6 +18,8 @@ mod cursor;
 mod dump;
 mod entries;
 mod footer;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod get;
 mod keys;
 mod open;

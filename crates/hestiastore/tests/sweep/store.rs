@@ -1,12 +1,13 @@
 //! A small store with every kind of file, what it held after each commit, and what it looked like earlier.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 use std::time::Duration;
 
 use hestiastore::directory::{CrashPolicy, Directory, SimulatedDirectory};
 use hestiastore::environment::Environment;
+use hestiastore::inspect::{LogContent, LogItem, LogRecord};
 use hestiastore::{IndexBuilder, Result, SegmentIndex, WriteBatch, inspect};
 
 pub type Bytes = Vec<u8>;
@@ -246,19 +247,22 @@ pub fn key(number: u32) -> Bytes {
 }
 
 fn marks(directory: &SimulatedDirectory, name: &str) -> Vec<Witness> {
-    let mut text = Vec::new();
-    let _: Result<()> = inspect::dump_log(directory, name, &mut text);
-    let text = String::from_utf8(text).unwrap();
-    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-    let marks = text.lines().map(words).filter(|words| words.iter().any(|word| word == "SYNC"));
+    let mut marks = Vec::new();
+    let _: Result<_> = inspect::read_log(directory, name, None, &mut |item| {
+        let mark = match item {
+            LogItem::Record(LogRecord { content: LogContent::Sync { synced_seq, .. }, offset, .. }) => {
+                Some((offset, synced_seq))
+            }
+            LogItem::Later(later) => later.synced_seq.map(|synced| (later.offset, synced)),
+            _ => None,
+        };
+        marks.extend(mark.map(|(offset, seq)| {
+            let offset = offset as usize;
+            Witness { file: name.to_owned(), place: offset..offset + MARK_BYTES, seq }
+        }));
+        Ok(ControlFlow::Continue(()))
+    });
     marks
-        .map(|words| {
-            let offset: usize = words[0].parse().unwrap();
-            let through = words.iter().position(|word| word == "through").unwrap();
-            let (place, seq) = (offset..offset + MARK_BYTES, words[through + 1].parse().unwrap());
-            Witness { file: name.to_owned(), place, seq }
-        })
-        .collect()
 }
 
 /// The store is what the sweeps think it is.

@@ -3,7 +3,7 @@
 use super::CheckReport;
 use crate::error::{Error, Result};
 use crate::index::core::Core;
-use crate::index::recovery::{greatest_proven_seq, listed_logs};
+use crate::index::recovery::listed_logs;
 use crate::manifest::ManifestState;
 use crate::wal::{Expectations, RecoveryPolicy, damaged_logs, log_file_name, replay};
 
@@ -41,7 +41,7 @@ impl Core {
             return Ok(damaged);
         }
         let expectations =
-            Expectations { proven_synced_seq: greatest_proven_seq(state), policy: RecoveryPolicy::Fail };
+            Expectations { proven_synced_seq: state.proven_synced_seq(), policy: RecoveryPolicy::Fail };
         let end = replay(&*self.directory, &listed, expectations, &mut |_, _| Ok(()))?;
         let Some(closed) = state.closed else { return Ok(Vec::new()) };
         if (closed.log_number, closed.end_offset) == (end.log_number, end.offset) {
