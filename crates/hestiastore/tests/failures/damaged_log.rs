@@ -60,8 +60,10 @@ fn refused_by_default(directory: &SimulatedDirectory) {
     assert!(matches!(error, Error::Corruption { .. }), "{error}");
 }
 
+type Damage = Box<dyn Fn(&SimulatedDirectory)>;
+
 /// Every way to damage the logs that is tried here.
-fn damages() -> Vec<(&'static str, Box<dyn Fn(&SimulatedDirectory)>)> {
+fn damages() -> Vec<(&'static str, Damage)> {
     let log = |directory: &SimulatedDirectory, place: usize| names_of(directory, "log-")[place].clone();
     vec![
         ("a record of the first log", Box::new(move |d| d.flip_bit(&log(d, 0), 3_000, 1).unwrap())),

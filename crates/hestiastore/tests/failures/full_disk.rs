@@ -47,7 +47,7 @@ struct Disk {
 
 impl Disk {
     fn new() -> Self {
-        let path = PathBuf::from(std::env::var_os(DISK).expect("run by the test beside it"));
+        let path = PathBuf::from(std::env::var_os(DISK).unwrap());
         let disk = Self { path };
         disk.fill_up();
         disk
