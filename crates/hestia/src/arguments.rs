@@ -8,7 +8,8 @@ use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    bench, check, compact, config, count, create, delete, dump, get, load, put, scan, stats,
+    bench, check, compact, config, count, create, delete, dump, get, load, put, repair, scan, scrub, stats,
+    wal,
 };
 use crate::failure::{Failure, Outcome};
 use crate::output::say;
@@ -26,8 +27,9 @@ they are, numbers in decimal, tuples as (7, \"apple\"). A key that begins with a
 
 Exit codes:
   0  done; also when the reader of the output has closed it
-  1  the answer is no: get found no such key, check found damage, bench read something wrong
-  2  wrong usage, or a failure, told in one line on standard error";
+  1  the answer is no: get found no such key, check or scrub found damage, repair could not save
+     everything, bench read something wrong
+  2  wrong usage, or a failure, told in one line on standard error; wal: also damage";
 
 /// Work with HestiaStore directories: ordered, persistent key-value stores
 #[derive(Debug, Parser)]
@@ -48,9 +50,12 @@ pub(crate) enum Command {
     Count(count::Arguments),
     Stats(stats::Arguments),
     Check(check::Arguments),
+    Repair(repair::Arguments),
+    Scrub(scrub::Arguments),
     Compact(compact::Arguments),
     Config(config::Arguments),
     Dump(dump::Arguments),
+    Wal(wal::Arguments),
     Bench(bench::Arguments),
 }
 
@@ -66,9 +71,12 @@ impl Command {
             Self::Count(arguments) => count::run(arguments),
             Self::Stats(arguments) => stats::run(arguments),
             Self::Check(arguments) => check::run(arguments),
+            Self::Repair(arguments) => repair::run(arguments),
+            Self::Scrub(arguments) => scrub::run(arguments),
             Self::Compact(arguments) => compact::run(arguments),
             Self::Config(arguments) => config::run(arguments),
             Self::Dump(arguments) => dump::run(arguments),
+            Self::Wal(arguments) => wal::run(arguments),
             Self::Bench(arguments) => bench::run(arguments),
         }
     }

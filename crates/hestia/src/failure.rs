@@ -9,7 +9,7 @@ use std::process::ExitCode;
 pub enum Outcome {
     /// Done.
     Done,
-    /// The answer is no: `get` found nothing, `check` found damage.
+    /// The answer is no: `get` found nothing, `check` found damage, `repair` lost something.
     No,
 }
 

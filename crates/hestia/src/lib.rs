@@ -12,6 +12,9 @@ mod codec;
 mod commands;
 mod failure;
 mod format;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod lines;
 mod opening;
 mod output;

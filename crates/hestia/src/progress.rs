@@ -43,6 +43,12 @@ impl Progress {
         }
     }
 
+    /// Of something that is not counted in lines.
+    pub(crate) fn set(&self, bytes: u64, total_bytes: u64) {
+        self.bar.set_length(total_bytes.max(bytes));
+        self.bar.set_position(bytes);
+    }
+
     pub(crate) fn end(&self) {
         self.bar.finish_and_clear();
     }

@@ -47,6 +47,18 @@ fn check_finds_damage_and_answers_1() {
 }
 
 #[test]
+fn scrub_says_what_check_says() {
+    let (place, run) = one_run();
+    let text = hestia(&["scrub", &place.index, "--rate", "500MiB"]).ok_text();
+    assert_eq!(text, hestia(&["check", &place.index]).ok_text());
+    assert_contains(&hestia(&["scrub", &place.index, "--rate", "fast"]).failed(), "--rate must be");
+    flip(run.as_ref(), 9000);
+    let ended = hestia(&["scrub", &place.index, "--json"]);
+    let report: serde_json::Value = serde_json::from_slice(&ended.stdout).unwrap();
+    assert_eq!((ended.code, &report["clean"]), (Some(1), &false.into()));
+}
+
+#[test]
 fn check_of_what_cannot_be_opened_is_a_finding_too() {
     let (place, _) = one_run();
     let manifest = place.files("MANIFEST");
@@ -81,25 +93,12 @@ fn dump_of_a_run() {
 }
 
 #[test]
-fn dump_of_manifest_and_log() {
+fn dump_of_a_manifest() {
     let place = Place::created("string", "u32");
-    for (key, value) in [("a", "1"), ("b", "2"), ("c", "3")] {
-        hestia(&["put", &place.index, key, value]).ok();
-    }
+    hestia(&["put", &place.index, "a", "1"]).ok();
     let manifest = place.files("MANIFEST")[0].to_str().unwrap().to_owned();
     let text = hestia(&["dump", "manifest", &manifest]).ok_text();
     assert_contains(&text, "types \"string\" -> \"u32\"");
     assert_contains(&text, "close at log 1");
-    let log = place.files(".wal")[0].to_str().unwrap().to_owned();
-    let text = hestia(&["dump", "wal", &log]).ok_text();
-    assert_contains(&text, "put \"b\" = \"\\x00\\x00\\x00\\x02\"");
-    assert_contains(&text, "SYNC through 3");
-
-    let bytes = std::fs::read(&log).unwrap();
-    let value = bytes.windows(5).position(|window| window == b"b\0\0\0\x02").unwrap();
-    flip(log.as_ref(), value);
-    let ended = hestia(&["dump", "wal", &log]);
-    assert_contains(&String::from_utf8_lossy(&ended.stdout), "stops here");
-    assert_contains(&ended.failed(), "is damaged at offset");
-    assert_contains(&hestia(&["dump", "run", &log]).failed(), "expected the magic");
+    assert_contains(&hestia(&["dump", "run", &manifest]).failed(), "expected the magic");
 }

@@ -43,7 +43,7 @@ fn every_command_has_help_with_an_example() {
     assert_eq!(hestia(&["--help"]).ok_text(), help);
     for command in [
         "create", "put", "get", "delete", "scan", "load", "count", "stats", "check", "compact", "config",
-        "dump", "bench",
+        "dump", "wal", "bench",
     ] {
         assert_contains(&help, format!("\n  {command} "));
         let own = hestia(&[command, "--help"]).ok_text();

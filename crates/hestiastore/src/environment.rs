@@ -14,6 +14,9 @@ pub trait Clock: Send + Sync + fmt::Debug {
 }
 
 /// Gives random numbers for file identities and seeds.
+///
+/// An index mixes them with its epoch, which grows with each open that writes: a source that begins anew with the
+/// same numbers names no file of an earlier life again.
 pub trait RandomSource: Send + Sync + fmt::Debug {
     /// The next 64 random bits.
     fn next_u64(&self) -> u64;
@@ -48,6 +51,24 @@ impl Environment {
             clock: Arc::new(CountingClock(AtomicU64::new(1))),
             random: Arc::new(SplitMix(AtomicU64::new(seed))),
         }
+    }
+
+    /// The same with other random numbers in each epoch (PROTOCOL F10). In epoch 0 they are the source's own.
+    pub(crate) fn in_epoch(self, epoch: u64) -> Self {
+        let random = InEpoch { source: self.random, salt: mix(epoch) };
+        Self { random: Arc::new(random), ..self }
+    }
+}
+
+#[derive(Debug)]
+struct InEpoch {
+    source: Arc<dyn RandomSource>,
+    salt: u64,
+}
+
+impl RandomSource for InEpoch {
+    fn next_u64(&self) -> u64 {
+        self.source.next_u64() ^ self.salt
     }
 }
 
@@ -98,9 +119,13 @@ struct SplitMix(AtomicU64);
 impl RandomSource for SplitMix {
     fn next_u64(&self) -> u64 {
         const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
-        let mut z = self.0.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        mix(self.0.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP))
     }
+}
+
+/// The finaliser of SplitMix64: every number to another one, 0 to 0.
+fn mix(value: u64) -> u64 {
+    let z = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }

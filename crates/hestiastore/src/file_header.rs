@@ -165,3 +165,40 @@ mod tests {
         assert!(matches!(later.require(1, 1, "f"), Err(Error::Unsupported { .. })));
     }
 }
+
+/// File headers under a fuzzer.
+#[cfg(any(test, feature = "fuzzing"))]
+#[allow(clippy::unwrap_used, reason = "a finding is a panic")]
+pub(crate) mod fuzz {
+    use super::*;
+
+    const MAGICS: [[u8; 8]; 3] = [*b"HSTRUN\r\n", *b"HSTWAL\r\n", *b"HSTMAN\r\n"];
+    /// Zeros in every header that is written; read by nobody.
+    const RESERVED: [std::ops::Range<usize>; 2] = [10..12, 56..60];
+
+    /// Bytes as a header: as they are, and with magic and CRC put right.
+    pub fn file_header(data: &[u8]) {
+        for magic in MAGICS {
+            let mut bytes = [0; FILE_HEADER_BYTES];
+            let length = data.len().min(FILE_HEADER_BYTES);
+            bytes[..length].copy_from_slice(&data[..length]);
+            check(data, magic);
+            bytes[..8].copy_from_slice(&magic);
+            let crc = crc32fast::hash(&bytes[..CRC_AT]);
+            bytes[CRC_AT..].copy_from_slice(&crc.to_be_bytes());
+            assert!(check(&bytes, magic));
+        }
+    }
+
+    fn check(bytes: &[u8], magic: [u8; 8]) -> bool {
+        let Ok(header) = FileHeader::decode(bytes, magic, "f") else { return false };
+        let again = header.encode();
+        assert_eq!(FileHeader::decode(&again, magic, "f").unwrap(), header);
+        let mut expected = bytes[..CRC_AT].to_vec();
+        RESERVED.into_iter().for_each(|range| expected[range].fill(0));
+        assert_eq!(again[..CRC_AT], expected);
+        let known = header.version == 1 && header.incompatible & !7 == 0;
+        assert_eq!(header.require(1, 7, "f").is_ok(), known);
+        true
+    }
+}

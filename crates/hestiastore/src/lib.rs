@@ -15,9 +15,15 @@ mod bytes;
 mod chunk;
 mod error;
 mod file_header;
+#[cfg(any(test, feature = "fuzzing"))]
+mod fuzz_input;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod index;
 mod manifest;
 mod obstacle;
+mod problems;
 mod registry;
 mod route;
 mod run;
@@ -27,6 +33,6 @@ mod wal;
 pub use error::{Error, Result};
 pub use index::{
     CheckReport, Cursor, IndexBuilder, IndexState, Iter, LogLoss, MAX_KEY_BYTES, MAX_VALUE_BYTES,
-    RunBeyondCut, SegmentIndex, Snapshot, ValueRef, WriteBatch,
+    RunBeyondCut, ScrubOptions, ScrubProgress, SegmentIndex, Snapshot, ValueRef, WriteBatch,
 };
 pub use wal::RecoveryPolicy;

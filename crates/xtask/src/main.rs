@@ -12,7 +12,7 @@ mod outcome;
 use std::process::{Command as Process, ExitCode};
 use std::time::Instant;
 
-use cargo_test::Campaign;
+use cargo_test::{Campaign, WORKSPACE};
 use clap::{Parser, Subcommand};
 use outcome::{Outcome, failure};
 
@@ -50,9 +50,9 @@ enum Command {
         /// How many random histories
         #[arg(long, default_value_t = 1_000)]
         seeds: u64,
-        /// The first of them
+        /// Where they begin: other histories for another number
         #[arg(long)]
-        from: Option<u64>,
+        seed: Option<u64>,
     },
     /// Fuzzes every decoder
     Fuzz {
@@ -96,7 +96,7 @@ impl Command {
             Self::Sweep { full } => sweep(*full),
             Self::Audit { show } => audit::run(*show),
             Self::Crash { full } => crash(*full),
-            Self::Model { seeds, from } => model(*seeds, *from),
+            Self::Model { seeds, seed } => model(*seeds, *seed),
             Self::Fuzz { seconds } => fuzz(*seconds),
             Self::Disk => disk(),
             Self::All { full } => all(*full),
@@ -127,37 +127,35 @@ fn report(command: &Command) -> Outcome {
     Ok(())
 }
 
-fn long_form(variable: &'static str, full: bool) -> Vec<(&'static str, String)> {
-    if full { vec![(variable, "full".to_owned())] } else { Vec::new() }
-}
-
 fn sweep(full: bool) -> Outcome<String> {
-    let environment = long_form("HESTIA_SWEEP", full);
-    Campaign { target: "sweep", filter: None, environment }.run()
+    let environment = if full { vec![("HESTIA_SWEEP", "full".to_owned())] } else { Vec::new() };
+    Campaign { target: "sweep", filter: None, environment, figures: &["sweep: "] }.run()
 }
 
 fn crash(full: bool) -> Outcome<String> {
-    let environment = long_form("HESTIA_CRASH", full);
-    Campaign { target: "crash_points", filter: None, environment }.run()
+    let environment = if full { vec![("HESTIA_CRASH_FULL", "1".to_owned())] } else { Vec::new() };
+    let figures = &["crashes: ", "faults: ", "wrong answers: "];
+    Campaign { target: "crash_points", filter: None, environment, figures }.run()
 }
 
-fn model(seeds: u64, from: Option<u64>) -> Outcome<String> {
+fn model(seeds: u64, seed: Option<u64>) -> Outcome<String> {
     let mut environment = vec![("HESTIA_MODEL_CASES", seeds.to_string())];
-    environment.extend(from.map(|from| ("HESTIA_MODEL_SEED", from.to_string())));
-    let figures = Campaign { target: "model", filter: None, environment }.run()?;
+    environment.extend(seed.map(|seed| ("HESTIA_MODEL_SEED", seed.to_string())));
+    let figures = Campaign { target: "model", filter: None, environment, figures: &[] }.run()?;
     Ok(format!("{seeds} seeds, {figures}"))
 }
 
 fn fuzz(seconds: u64) -> Outcome<String> {
-    let status = Process::new("fuzz/run").arg(seconds.to_string()).status();
-    match status.map_err(|error| format!("fuzz/run cannot be started from here: {error}"))? {
+    let status = Process::new(format!("{WORKSPACE}/fuzz/run")).args(["-s", &seconds.to_string()]).status();
+    match status.map_err(|error| format!("fuzz/run cannot be started: {error}"))? {
         status if status.success() => Ok(format!("{seconds} s for each target")),
         status => failure(format!("fuzz/run: {status}")),
     }
 }
 
 fn disk() -> Outcome<String> {
-    Campaign { target: "full_disk", filter: None, environment: Vec::new() }.run()
+    let (filter, figures) = (Some("full_disk"), &["skipped: "]);
+    Campaign { target: "failures", filter, environment: Vec::new(), figures }.run()
 }
 
 fn all(full: bool) -> Outcome<String> {
@@ -169,7 +167,7 @@ fn all(full: bool) -> Outcome<String> {
         Command::Kill(kill),
         Command::Sweep { full },
         Command::Crash { full },
-        Command::Model { seeds, from: None },
+        Command::Model { seeds, seed: None },
         Command::Fuzz { seconds },
     ];
     let mut failed = Vec::new();

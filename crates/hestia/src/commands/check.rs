@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use hestiastore::{CheckReport, Error};
 
 use crate::failure::{Failure, Outcome};
-use crate::opening;
+use crate::opening::{self, RawIndex};
 use crate::output::Output;
 
 const AFTER_HELP: &str = "\
@@ -30,10 +30,16 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
-    let report = check(arguments)?;
+    let report =
+        or_finding(opening::for_reading(&arguments.directory, arguments.recovery), |index| index.check())?;
+    tell(&report, arguments.json)
+}
+
+/// Writes what was found, and answers whether that is nothing.
+pub(super) fn tell(report: &CheckReport, as_json: bool) -> Result<Outcome, Failure> {
     let mut output = Output::new()?;
-    if arguments.json {
-        output.line(to_json(&report))?;
+    if as_json {
+        output.line(to_json(report))?;
     } else {
         output.write(report.to_string().as_bytes())?;
     }
@@ -42,14 +48,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
 }
 
 /// Damage that does not even let the index open is a finding as well.
-fn check(arguments: &Arguments) -> Result<CheckReport, Failure> {
-    match opening::for_reading(&arguments.directory, arguments.recovery) {
-        Ok(index) => Ok(index.check()?),
-        Err(Failure::Index(problem @ Error::Corruption { .. })) => {
-            let mut report = CheckReport::default();
-            report.problems.push(problem);
-            Ok(report)
-        }
+pub(super) fn or_finding(
+    opened: Result<RawIndex, Failure>,
+    check: impl FnOnce(&RawIndex) -> hestiastore::Result<CheckReport>,
+) -> Result<CheckReport, Failure> {
+    match opened {
+        Ok(index) => Ok(check(&index)?),
+        Err(Failure::Index(problem @ Error::Corruption { .. })) => Ok(problem.into()),
         Err(failure) => Err(failure),
     }
 }
@@ -63,5 +68,7 @@ fn to_json(report: &CheckReport) -> serde_json::Value {
         "entries": report.entries,
         "bytes": report.bytes,
         "problems": problems,
+        "unlisted_problems": report.unlisted_problems,
+        "unnamed_files": report.unnamed_files,
     })
 }

@@ -14,9 +14,9 @@ const AFTER_HELP: &str = "\
 Examples:
   hestia dump manifest words/MANIFEST
   hestia dump run words/run-0123456789abcdef.sst --limit 20
-  hestia dump wal words/log-0000000001.wal | less
 
-Takes no lock and changes nothing: it may look at a file of an index that is in use.";
+Takes no lock and changes nothing: it may look at a file of an index that is in use. For logs there is
+hestia wal dump.";
 
 /// Write out what a file of an index holds
 #[derive(Debug, clap::Args)]
@@ -38,8 +38,6 @@ enum Kind {
     Run,
     /// The list of everything that is part of the index
     Manifest,
-    /// A write-ahead log
-    Wal,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
@@ -48,7 +46,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
     let dumped = match arguments.kind {
         Kind::Run => inspect::dump_run(&directory, &name, arguments.limit, output.writer()),
         Kind::Manifest => inspect::dump_manifest(&*directory, &name, output.writer()),
-        Kind::Wal => inspect::dump_log(&*directory, &name, output.writer()),
     };
     // What was shown before the damage helps to understand it.
     let finished = output.finish();
@@ -57,7 +54,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
     Ok(Outcome::Done)
 }
 
-fn open_folder(file: &Path) -> Result<(Arc<dyn Directory>, String), Failure> {
+/// The folder of a file, and its name there.
+pub(super) fn open_folder(file: &Path) -> Result<(Arc<dyn Directory>, String), Failure> {
     let Some(name) = file.file_name().and_then(|name| name.to_str()) else {
         return Err(Failure::Message(format!("{} does not name a file of an index", file.display())));
     };
@@ -65,7 +63,11 @@ fn open_folder(file: &Path) -> Result<(Arc<dyn Directory>, String), Failure> {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
     };
-    let directory = FsDirectory::open(folder)
-        .map_err(|error| Failure::Io(format!("open the directory {}", folder.display()), error))?;
-    Ok((Arc::new(directory), name.to_owned()))
+    Ok((Arc::new(open_existing(folder)?), name.to_owned()))
+}
+
+/// A directory that exists, whatever it holds.
+pub(super) fn open_existing(folder: &Path) -> Result<FsDirectory, Failure> {
+    FsDirectory::open(folder)
+        .map_err(|error| Failure::Io(format!("open the directory {}", folder.display()), error))
 }

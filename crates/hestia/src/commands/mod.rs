@@ -11,5 +11,8 @@ pub(crate) mod dump;
 pub(crate) mod get;
 pub(crate) mod load;
 pub(crate) mod put;
+pub(crate) mod repair;
 pub(crate) mod scan;
+pub(crate) mod scrub;
 pub(crate) mod stats;
+pub(crate) mod wal;

@@ -24,17 +24,28 @@ pub(super) fn write(key: &[u8], value: Option<&[u8]>, line: &mut Vec<u8>) -> Res
 }
 
 fn write_text(text: &[u8], line: &mut Vec<u8>) -> Result<(), Failure> {
-    match std::str::from_utf8(text) {
-        Ok(text) if text.len() <= MAX_PLAIN_BYTES => {
-            serde_json::to_writer(line, text).map_err(|error| Failure::writing(error.into()))
-        }
-        _ => {
+    match plain(text) {
+        Some(text) => serde_json::to_writer(line, text).map_err(|error| Failure::writing(error.into())),
+        None => {
             line.extend_from_slice(b"{\"base64\":\"");
             line.extend_from_slice(STANDARD.encode(text).as_bytes());
             line.extend_from_slice(b"\"}");
             Ok(())
         }
     }
+}
+
+/// What [`write`] writes for one text.
+pub(super) fn value_of(text: &[u8]) -> Value {
+    match plain(text) {
+        Some(text) => Value::String(text.to_owned()),
+        None => serde_json::json!({ "base64": STANDARD.encode(text) }),
+    }
+}
+
+/// What is written as a string.
+fn plain(text: &[u8]) -> Option<&str> {
+    std::str::from_utf8(text).ok().filter(|text| text.len() <= MAX_PLAIN_BYTES)
 }
 
 pub(super) fn read(line: &[u8]) -> Result<EntryText<'static>, String> {

@@ -18,6 +18,11 @@ pub(crate) enum Format {
     Jsonl,
 }
 
+/// A text in JSON, as [`Format::Jsonl`] has it.
+pub(crate) fn json_text(text: &[u8]) -> serde_json::Value {
+    jsonl::value_of(text)
+}
+
 /// The texts of an entry.
 pub(crate) type EntryText<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
 

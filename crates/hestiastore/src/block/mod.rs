@@ -8,6 +8,8 @@
 //! Invariants neighbours may rely on: a block's checksum covers the file's uid and the block's number, so a
 //! block of another file or place is refused; no read allocates before its range is known to lie in the file.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod layout;
 #[cfg(test)]
 pub(crate) mod memory;
@@ -16,6 +18,8 @@ mod reader;
 mod tests;
 mod writer;
 
+#[cfg(test)]
+pub(crate) use layout::{BLOCK_HEADER_BYTES, seal_block};
 pub(crate) use layout::{BlockLayout, HEADER_PAGE_BYTES};
 pub(crate) use reader::{BlockFileReader, read_exactly};
 pub(crate) use writer::BlockFileWriter;

@@ -40,15 +40,19 @@ impl BlockFileReader {
         self.blocks
     }
 
+    pub(crate) fn block_bytes(&self) -> u64 {
+        self.layout.block_bytes() as u64
+    }
+
     /// Payload bytes of all blocks, as if the last were full.
     pub(crate) fn payload_bytes(&self) -> u64 {
         self.blocks.saturating_mul(self.layout.payload_bytes() as u64)
     }
 
-    /// The file offset of a payload position.
+    /// The file offset of a payload position; the greatest there is of one that no file can have.
     pub(crate) fn file_offset(&self, position: u64) -> u64 {
         let (block, within) = self.layout.locate(position);
-        self.layout.block_offset(block) + (BLOCK_HEADER_BYTES + within) as u64
+        self.layout.block_offset(block).saturating_add((BLOCK_HEADER_BYTES + within) as u64)
     }
 
     /// Reads a payload range with one read of exactly the file range that covers it. Blocks are not

@@ -129,6 +129,17 @@ fn f2_ranges_beyond_the_file_allocate_nothing() {
 }
 
 #[test]
+fn f2_a_position_that_no_file_has_is_an_error_to_the_end_of_u64() {
+    let files = write(&payload(100), 100, 1024);
+    let reader = open(&files, UID);
+    for position in [u64::MAX, u64::MAX - 1, u64::MAX / 4096 * 4080, u64::MAX / 2] {
+        assert!(reader.read_payload(position, 1, &mut Vec::new()).is_err());
+        assert!(reader.blocks_of(position, 1).is_err());
+        assert!(reader.file_offset(position) > 1 << 60);
+    }
+}
+
+#[test]
 fn f2_block_sizes_are_multiples_of_4_kib() {
     for wrong in [0, 1, 4095, 4097, 6144, (16 << 20) + 4096] {
         assert_eq!(BlockLayout::new(wrong), None);

@@ -8,6 +8,8 @@
 //! a stated length is compared with what the caller and the stored bytes allow before anything is allocated.
 
 pub(crate) mod filter;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod header;
 mod reader;
 mod scan;
@@ -16,6 +18,8 @@ mod tests;
 mod writer;
 
 pub(crate) use filter::FilterPipeline;
+#[cfg(test)]
+pub(crate) use header::ChunkHeader;
 pub(crate) use header::{CHUNK_HEADER_BYTES, ChunkPosition, ChunkType, cells};
 pub(crate) use reader::{ChunkReader, ExpectedChunk, StoredChunk};
 pub(crate) use scan::FoundChunk;

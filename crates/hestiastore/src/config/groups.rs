@@ -186,6 +186,13 @@ settings! {
         threads: u32 = 2, 0x0701, count(1, 64), AtOpen;
         /// Whether merges and splits begin by themselves; flushes always do.
         automatic: bool = true, 0x0702, Kind::Switch, AtOpen;
+        /// Bytes that a background scrub reads from disk in a second; 0 for no background scrub.
+        scrub_bytes_per_second: u64 = 0, 0x0703, bytes(0, TIB), AtOpen;
+        /// Time from the beginning of one background scrub to that of the next.
+        ///
+        /// The first begins with the first write of an open.
+        scrub_interval: Duration = Duration::from_secs(7 * 24 * 3_600),
+            0x0704, time(SECOND, 365 * 24 * 3_600 * SECOND), AtOpen;
     }
 
     /// The write-ahead log.

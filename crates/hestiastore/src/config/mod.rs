@@ -15,6 +15,8 @@
 mod choices;
 mod encode;
 mod filters;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod groups;
 mod knob;
 mod memory;

@@ -10,7 +10,7 @@ use super::*;
 use crate::{Error, Result};
 
 /// Every knob with a value that is not its default.
-const CHANGED: [(&str, &str); 26] = [
+const CHANGED: [(&str, &str); 28] = [
     ("write_buffer.budget_bytes", "128MiB"),
     ("write_buffer.delta_cache_bytes", "1_000_000"),
     ("segment.target_bytes", "256MiB"),
@@ -30,6 +30,8 @@ const CHANGED: [(&str, &str); 26] = [
     ("cache.loaded_bytes", "1GiB"),
     ("maintenance.threads", "4"),
     ("maintenance.automatic", "false"),
+    ("maintenance.scrub_bytes_per_second", "16MiB"),
+    ("maintenance.scrub_interval", "192h"),
     ("log.durability", "group-sync"),
     ("log.sync_interval", "1s"),
     ("log.group_delay", "500us"),
@@ -118,7 +120,12 @@ fn every_group_method_sets_the_knob_of_its_name() {
         .bloom(|b| b.enabled(false).false_positive_rate(0.001).size_bytes(Some(1 << 20)).hashes(Some(7)))
         .io(|i| i.block_bytes(8 << 10).buffer_bytes(64 << 10))
         .cache(|c| c.chunk_bytes(0).segments(Some(3)).loaded_bytes(1 << 30))
-        .maintenance(|m| m.threads(4).automatic(false))
+        .maintenance(|m| {
+            m.threads(4)
+                .automatic(false)
+                .scrub_bytes_per_second(16 << 20)
+                .scrub_interval(Duration::from_secs(192 * 3_600))
+        })
         .log(|l| {
             l.durability(Durability::GroupSync)
                 .sync_interval(Duration::from_secs(1))

@@ -133,6 +133,7 @@ proptest! {
         let place = tempfile::tempdir().unwrap();
         let on_disk = FsDirectory::open(place.path()).unwrap();
         let (in_memory, simulated) = (MemoryDirectory::new(), SimulatedDirectory::new());
+        simulated.inject(FaultRule::new(Fault::ShortRead).by_chance(300, 1));
         let mut slots: [Slots; 3] = Default::default();
         for step in script.iter().filter(|step| comparable(step)) {
             let expected = run(&on_disk, &mut slots[0], step);

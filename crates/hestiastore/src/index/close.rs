@@ -45,6 +45,7 @@ impl Core {
         self.scheduler.stop();
         self.logs.stop();
         self.threads.lock().join();
+        self.stop_scrubbing();
         let outcome = outcome.and_then(|()| self.write_close_edit());
         self.registry.set_state(RegistryState::Closed);
         self.health.advance(IndexState::Closed);
@@ -86,11 +87,11 @@ impl Core {
 
     /// Waits for commits under way and ends the jobs; flushes what the log is not to keep.
     fn finish_writing(self: &Arc<Self>) -> Result<()> {
-        if !self.opened_for_writing.load(Ordering::Acquire) {
-            return self.sync_recovered();
-        }
         if self.health.has_failed() {
             return Err(self.health.refusal());
+        }
+        if !self.opened_for_writing.load(Ordering::Acquire) {
+            return self.sync_recovered();
         }
         let last_seq = self.section.lock().last_seq();
         self.publisher.wait_visible(last_seq).map_err(|_| self.health.refusal())?;

@@ -148,8 +148,11 @@ impl Core {
             return Ok(());
         }
         let start = Instant::now();
-        let taken =
-            self.budget.take(bytes, || self.scheduler.ask_for_room(), || self.refused_writes.is_active());
+        let taken = self.budget.take(
+            bytes,
+            || self.scheduler.ask_for_room(),
+            || self.refused_writes.is_without_room(),
+        );
         add(&self.counters.stalls, 1);
         add(&self.counters.stall_micros, start.elapsed().as_micros() as u64);
         taken.map_err(|_| match self.refused_writes.cause() {

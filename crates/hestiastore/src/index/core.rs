@@ -18,12 +18,13 @@ use super::publish::Publisher;
 use super::refusal::{BackgroundFailures, RefusedWrites};
 use super::retry::Retry;
 use super::scheduler::Scheduler;
+use super::scrub::BackgroundScrub;
 use super::section::Section;
 use crate::config::{Config, Durability};
 use crate::directory::{Directory, DirectoryLock};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
-use crate::registry::{RegistryState, SegmentRegistry};
+use crate::registry::SegmentRegistry;
 use crate::route::RouteMap;
 use crate::run::RunSettings;
 use crate::segment::{Graveyard, MergeLimits};
@@ -72,6 +73,7 @@ pub(crate) struct Core {
     pub(crate) graveyard: Arc<Graveyard>,
     pub(crate) delta_cache: Mutex<DeltaCache>,
     pub(crate) scheduler: Scheduler,
+    pub(crate) background_scrub: Mutex<BackgroundScrub>,
     pub(crate) counters: Counters,
 }
 
@@ -87,7 +89,7 @@ impl Core {
     /// A failure after which nothing may be written any more. Wakes everyone who waits.
     pub(crate) fn fail(&self, error: &Error) -> Error {
         self.health.fail(&error.to_string());
-        self.registry.set_state(RegistryState::Error);
+        self.registry.fail(self.health.refusal());
         self.publisher.fail();
         self.logs.fail();
         self.budget.stop();

@@ -30,6 +30,11 @@ pub(crate) struct Counters {
     pub(crate) run_bytes: AtomicU64,
     pub(crate) quarantined_files: AtomicU64,
     pub(crate) deletions_failed: AtomicU64,
+    pub(crate) scrubbed_bytes: AtomicU64,
+    pub(crate) scrubs_finished: AtomicU64,
+    pub(crate) scrub_problems: AtomicU64,
+    /// Wall-clock time; 0 for never.
+    pub(crate) last_scrub_micros: AtomicU64,
 }
 
 /// Adds to a counter that jobs use.

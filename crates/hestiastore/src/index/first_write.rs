@@ -8,9 +8,9 @@ use std::thread::JoinHandle;
 
 use super::core::Core;
 use super::counters::add;
-use super::flush_all::Flushed;
 use super::log_upkeep::run_log_thread;
 use super::open::{is_run_name, list, named_runs, open_unnamed_run, run_uid};
+use super::refusal::Need;
 use super::scheduler::run_maintenance_thread;
 use crate::directory::OpenMode;
 use crate::error::{Error, Result};
@@ -76,8 +76,10 @@ impl Core {
         // `close` may have come between; it waits for this lock before it looks what there is to end.
         self.check_writable()?;
         // What fails here without ending the index is done again by the next write.
-        self.begin_writing(&mut first.recovered).map_err(|error| self.refuse_unless_over(error))?;
-        self.accept_writes();
+        let begun = self.begin_writing(&mut first.recovered);
+        begun.map_err(|error| self.refuse_unless_over(Need::Log, error))?;
+        self.accept_writes(Need::Log);
+        self.accept_writes(Need::Flush);
         self.opened_for_writing.store(true, Ordering::Release);
         Ok(())
     }
@@ -186,7 +188,8 @@ impl Core {
         self.sync_listed_logs()?;
         self.section.lock().next_seq = seq + 1;
         self.publisher.reset(seq);
-        let flushed = self.flush_all_at_once().map_err(|error| self.refuse_unless_over(error))?;
+        let flushed =
+            self.flush_all_at_once().map_err(|error| self.refuse_unless_over(Need::Flush, error))?;
         self.publish_all_at_once(flushed, 0, Vec::new())
     }
 
@@ -194,12 +197,12 @@ impl Core {
     /// log was cut, that comes in an edit before.
     fn flush_recovered(&self, cut: &mut Option<LogCut>) -> Result<()> {
         self.sync_listed_logs()?;
-        let mut flushed = self.flush_all_at_once()?;
         if let Some(at) = cut {
-            self.end_damaged_log(at, std::mem::take(&mut flushed))?;
+            self.end_damaged_log(at)?;
             *cut = None;
         }
         self.quarantine_ended_logs()?;
+        let flushed = self.flush_all_at_once()?;
         let mut extra = Vec::new();
         let logs = self.manifest.lock().state.logs.clone();
         if let Some(last) = logs.last() {
@@ -220,11 +223,12 @@ impl Core {
     /// Commits what was replayed, and with it where the damaged log ends (PROTOCOL L4). The logs behind it are
     /// set aside before, because the edit takes them off the list; without them a later open finds the
     /// same damage at the same place. The damaged log itself follows once it is needed no more.
-    fn end_damaged_log(&self, cut: &LogCut, flushed: Vec<Flushed>) -> Result<()> {
+    fn end_damaged_log(&self, cut: &LogCut) -> Result<()> {
         let logs = self.manifest.lock().state.logs.clone();
         for log in logs.iter().filter(|log| log.number > cut.log_number) {
             self.quarantine(&log_file_name(log.number))?;
         }
+        let flushed = self.flush_all_at_once()?;
         let (number, offset, last_seq) = (cut.log_number, cut.offset, cut.last_seq);
         self.publish_all_at_once(flushed, last_seq, vec![Change::EndLog { number, offset, last_seq }])
     }
@@ -285,6 +289,7 @@ impl Core {
                 self.scheduler.request_structural(segment);
             }
         }
+        self.start_scrubbing();
         Ok(())
     }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use super::core::Core;
 use super::outputs::{add_run, put_segment};
+use super::refusal::Need;
 use crate::error::Result;
 use crate::manifest::Change;
 use crate::segment::{Layer, MAIN_RANK, MergedRun, RunRef, Segment, SegmentVersion};
@@ -81,6 +82,8 @@ impl Core {
             next.flushed_seq = next.flushed_seq.max(flushed_seq);
             changes.push(put_segment(segment, next));
             changes.extend(runs.iter().map(|run| add_run(segment.id, run)));
+            // No run may be left of the last of it, and no log.
+            changes.push(Change::LastSeq(next.flushed_seq));
         }
         changes.extend(extra);
         self.commit_edit(changes).inspect_err(|_| self.discard_all(&flushed))?;
@@ -90,7 +93,7 @@ impl Core {
             self.frozen_bytes.fetch_sub(charged_bytes, Ordering::Relaxed);
             self.budget.release(charged_bytes);
         }
-        self.accept_writes();
+        self.accept_writes(Need::Flush);
         Ok(())
     }
 

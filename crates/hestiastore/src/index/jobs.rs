@@ -6,7 +6,9 @@ use std::sync::atomic::Ordering;
 
 use super::core::Core;
 use super::counters::add;
+use super::keeper::Keeper;
 use super::outputs::{PlanParts, add_run, put_segment, remove_run};
+use super::refusal::Need;
 use crate::error::{Error, Result};
 use crate::manifest::Change;
 use crate::segment::write_buffer::WriteBuffer;
@@ -60,8 +62,8 @@ impl Core {
         while !segment.is_retired() {
             let Some(layer) = segment.version().unflushed().next().cloned() else { break };
             // Nothing is lost by a flush that fails: writes are refused until one succeeds.
-            self.flush_layer(segment, &layer).map_err(|error| self.refuse_unless_over(error))?;
-            self.accept_writes();
+            self.flush_layer(segment, &layer).map_err(|error| self.refuse_unless_over(Need::Flush, error))?;
+            self.accept_writes(Need::Flush);
         }
         self.scheduler.request_structural(segment);
         // Logs that could go and stay for now are no failure of the flush.
@@ -306,13 +308,20 @@ impl Core {
     }
 
     /// Makes names durable; what was unlinked before is gone for good.
+    ///
+    /// One at a time, under the lock that edits take too: the system tells of a failed sync once, so a
+    /// second one beside it would succeed and not know that the names before it are lost.
     pub(crate) fn sync_directory(&self) -> Result<()> {
-        let unlinked = std::mem::take(&mut self.manifest.lock().unlinked);
+        let mut keeper = self.manifest.lock();
+        if self.health.has_failed() {
+            return Err(self.health.refusal());
+        }
         self.directory.sync().map_err(|source| {
             let error = Error::io("sync", self.directory.location(), source);
             self.fail(&error)
         })?;
-        self.manifest.lock().deleted.extend(unlinked);
+        let Keeper { unlinked, deleted, .. } = &mut *keeper;
+        deleted.append(unlinked);
         Ok(())
     }
 }

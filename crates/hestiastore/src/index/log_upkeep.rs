@@ -10,6 +10,7 @@ use parking_lot::{Condvar, Mutex};
 use super::core::Core;
 use super::counters::add;
 use super::health::IndexState;
+use super::refusal::Need;
 use crate::config::Durability;
 use crate::error::Result;
 use crate::manifest::Change;
@@ -243,15 +244,17 @@ impl Core {
             outcome => outcome,
         };
         let prepared = prepared.map_err(|error| self.judge(error))?;
+        // If it fails the index has: the names of a flush beside this one may be lost with it.
+        self.sync_directory()?;
         let listing = Change::AddLog { number: plan.number, uid: plan.uid };
         let committed = self.commit_edit(vec![listing]).map_err(|error| {
             // After a failed edit it is not known whether it lists the file: then the file stays.
             if !self.health.has_failed() {
                 plan.abandon(&self.directory);
             }
-            self.refuse_unless_over(error)
+            self.refuse_unless_over(Need::Log, error)
         })?;
-        self.accept_writes();
+        self.accept_writes(Need::Log);
         let log = prepared.listed(committed.edit_number);
         self.logs.live.lock().push_back(Arc::clone(&log));
         self.section.lock().next_log = Some(log);

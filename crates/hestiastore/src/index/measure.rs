@@ -34,6 +34,12 @@ impl Core {
         self.measure_segments(&mut snapshot);
         self.measure_caches(&mut snapshot);
         self.measure_log(&mut snapshot);
+        let scrub = &mut snapshot.scrub;
+        scrub.scrubbed_bytes = read(&self.counters.scrubbed_bytes);
+        scrub.finished = read(&self.counters.scrubs_finished);
+        scrub.last_finished_micros =
+            Some(read(&self.counters.last_scrub_micros)).filter(|micros| *micros > 0);
+        scrub.problems = read(&self.counters.scrub_problems);
         self.measure_health(&mut snapshot);
         let (_, mut readers) = self.capture_readers();
         readers.sort_unstable();

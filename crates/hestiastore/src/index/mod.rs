@@ -33,9 +33,11 @@ mod recovery;
 mod refusal;
 mod retry;
 mod scheduler;
+mod scrub;
 mod section;
 mod snapshot;
 mod split;
+mod verify_logs;
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
@@ -50,7 +52,10 @@ pub use commit::{MAX_KEY_BYTES, MAX_VALUE_BYTES};
 pub use health::IndexState;
 pub use iter::{Cursor, Iter};
 pub use log_loss::{LogLoss, RunBeyondCut};
+pub use scrub::{ScrubOptions, ScrubProgress};
 pub use snapshot::{Snapshot, ValueRef};
+pub use verify_logs::{ListedLogFile, ListedLogs, LogEnd, LogFileReport, LogsReport};
+pub(crate) use verify_logs::{list_logs, verify_log_file, verify_logs};
 
 use self::close::Unsaved;
 use self::core::Core;
@@ -345,13 +350,23 @@ impl<K: KeyType, V: ValueType> SegmentIndex<K, V> {
         self.core.wait_until_idle()
     }
 
-    /// Reads everything and verifies it: checksums, order, bounds, counts, sparse indexes, filters,
-    /// manifest and log. Changes nothing; runs beside reads and writes.
+    /// Reads everything from disk, around the caches, and verifies it: checksums, order, bounds, counts,
+    /// sparse indexes, filters, age, manifest and logs. Changes nothing; runs beside reads and writes. A
+    /// segment in which damage is found is not merged or split any more until the next open.
     ///
     /// # Errors
     /// `Closed`, `Failed`. What is found is in the report.
     pub fn check(&self) -> Result<CheckReport> {
         self.core.check()
+    }
+
+    /// The same as [`SegmentIndex::check`], no faster than `options` allow; returns early with `Closed`
+    /// when the index is closed. `maintenance.scrub_bytes_per_second` lets the index do so by itself.
+    ///
+    /// # Errors
+    /// Those of [`SegmentIndex::check`].
+    pub fn scrub(&self, options: ScrubOptions<'_>) -> Result<CheckReport> {
+        self.core.scrub(options)
     }
 
     /// Figures of the index as of now.

@@ -62,11 +62,12 @@ pub(crate) struct OpenRequest {
 }
 
 /// Opens or creates.
-pub(crate) fn open(request: OpenRequest) -> Result<Arc<Core>> {
+pub(crate) fn open(mut request: OpenRequest) -> Result<Arc<Core>> {
     if request.existence == Existence::Must {
         refuse_foreign(&*request.directory)?;
     }
-    let lock = take_lock(&request)?;
+    let mode = if request.read_only { LockMode::Shared } else { LockMode::Exclusive };
+    let lock = take_lock(&*request.directory, mode)?;
     let names = list(&*request.directory)?;
     let exists = names.iter().any(|name| name == MANIFEST_NAME);
     match request.existence {
@@ -81,12 +82,8 @@ pub(crate) fn open(request: OpenRequest) -> Result<Arc<Core>> {
     check_types(&read.state, &request)?;
     let stored = Config::decode(&read.state.config)?;
     let config = merge_at_open(&stored, &request.patch)?;
-    let names = list(&*request.directory)?;
-    confirm_torn_tail(
-        &read,
-        highest_edit_named(&request.directory, &read.state, &names),
-        &missing_files(&read, &names),
-    )?;
+    confirm_end(&request.directory, &read)?;
+    request.environment = request.environment.in_epoch(read.state.epoch);
     let policy = request.recovery;
     let core = build(request, config, read.state, lock)?;
     recover(&core, policy)?;
@@ -95,7 +92,7 @@ pub(crate) fn open(request: OpenRequest) -> Result<Arc<Core>> {
 }
 
 /// Refuses a directory without a manifest before the lock leaves a file in what is somebody else's.
-fn refuse_foreign(directory: &dyn Directory) -> Result<()> {
+pub(super) fn refuse_foreign(directory: &dyn Directory) -> Result<()> {
     let names = list(directory)?;
     if names.iter().any(|name| name == MANIFEST_NAME) {
         return Ok(());
@@ -103,10 +100,9 @@ fn refuse_foreign(directory: &dyn Directory) -> Result<()> {
     Err(not_an_index(directory))
 }
 
-fn take_lock(request: &OpenRequest) -> Result<Box<dyn DirectoryLock>> {
-    let mode = if request.read_only { LockMode::Shared } else { LockMode::Exclusive };
-    let location = request.directory.location();
-    request.directory.lock(mode).map_err(|error| match error.kind() {
+pub(super) fn take_lock(directory: &dyn Directory, mode: LockMode) -> Result<Box<dyn DirectoryLock>> {
+    let location = directory.location();
+    directory.lock(mode).map_err(|error| match error.kind() {
         io::ErrorKind::WouldBlock => Error::Locked { directory: location, holder: error.to_string() },
         _ => Error::io("lock", location, error),
     })
@@ -183,9 +179,15 @@ fn check_types(state: &ManifestState, request: &OpenRequest) -> Result<()> {
     check("value", &state.value_type, &request.value_type)
 }
 
+/// What the manifest alone cannot tell about its end (D6).
+pub(super) fn confirm_end(directory: &Arc<dyn Directory>, read: &ReadManifest) -> Result<()> {
+    let names = list(&**directory)?;
+    confirm_torn_tail(read, highest_edit_named(directory, &read.state, &names), &missing_files(read, &names))
+}
+
 /// The greatest manifest edit that any log's BEGIN names, or any run that the state does not know, of those
 /// that can be read at all.
-fn highest_edit_named(
+pub(super) fn highest_edit_named(
     directory: &Arc<dyn Directory>,
     state: &ManifestState,
     names: &[String],
@@ -269,7 +271,11 @@ fn build(
         closing: Mutex::new(()),
         graveyard,
         delta_cache: Mutex::new(DeltaCache::default()),
-        scheduler: Scheduler::new(config.maintenance.threads as usize),
+        scheduler: Scheduler::new(
+            config.maintenance.threads as usize,
+            Arc::clone(&request.environment.clock),
+        ),
+        background_scrub: Mutex::default(),
         counters: Counters::default(),
         directory: request.directory,
         environment: request.environment,

@@ -107,3 +107,26 @@ impl Core {
 pub(crate) fn unknown_kind(kind: EntryKind) -> Error {
     Error::Unsupported { file: "a run".to_owned(), detail: format!("entries of kind {kind:?}") }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::directory::MemoryDirectory;
+    use crate::{Error, SegmentIndex};
+
+    /// A reader that was let in before the index failed, and then needs a run that is not loaded.
+    #[test]
+    fn d8_a_reader_that_meets_the_failure_half_way_is_told_of_it() {
+        let directory = MemoryDirectory::new();
+        let builder = || SegmentIndex::<u64, u64>::builder_in(Arc::new(directory.clone()));
+        let index = builder().create().unwrap();
+        index.put(1, 2).unwrap();
+        index.flush_and_wait().unwrap();
+        index.close().unwrap();
+        let index = builder().open().unwrap();
+        index.core.registry.fail(Error::Failed { cause: "disk gone".into() });
+        let error = index.get(1).unwrap_err();
+        assert!(matches!(error, Error::Failed { .. }), "{error}");
+    }
+}

@@ -19,13 +19,10 @@ use crate::wal::{
 /// Replays the log into the buffers, and sets where seqs and the log go on.
 pub(super) fn recover(core: &Arc<Core>, policy: RecoveryPolicy) -> Result<()> {
     let state = core.manifest.lock().state.clone();
-    let runs = state.segments.values().flat_map(|segment| &segment.runs);
-    let greatest_in_runs = runs.map(|run| run.max_seq).max().unwrap_or(0);
-    let closed_seq = state.closed.map_or(0, |closed| closed.last_seq);
+    let proven_synced_seq = state.proven_synced_seq();
     let mut recovered = Recovered::default();
-    let mut next_seq = 1 + greatest_in_runs.max(state.last_seq).max(closed_seq);
+    let mut next_seq = 1 + proven_synced_seq.max(state.last_seq);
     if !state.logs.is_empty() {
-        let proven_synced_seq = greatest_in_runs.max(closed_seq);
         let end = replay_logs(core, &state, Expectations { proven_synced_seq, policy }, &mut recovered)?;
         next_seq = next_seq.max(end.next_seq);
         if let Some(report) = end.cut.clone() {

@@ -15,19 +15,39 @@ use arc_swap::ArcSwapOption;
 use super::core::Core;
 use crate::error::{Error, Result};
 
+/// What writes need that cannot be had. Each is refused, and accepted again, for itself: a new log does not
+/// say that buffers can be flushed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// The first write's preparations, and the next log.
+    Log,
+    /// Room in memory, which flushes give back.
+    Flush,
+}
+
 /// Why writes are refused, while they are.
 #[derive(Debug, Default)]
 pub(crate) struct RefusedWrites {
-    cause: ArcSwapOption<String>,
+    by_log: ArcSwapOption<String>,
+    by_flush: ArcSwapOption<String>,
 }
 
 impl RefusedWrites {
-    pub(crate) fn is_active(&self) -> bool {
-        self.cause.load().is_some()
+    fn of(&self, need: Need) -> &ArcSwapOption<String> {
+        match need {
+            Need::Log => &self.by_log,
+            Need::Flush => &self.by_flush,
+        }
+    }
+
+    /// Whether no room will come for now.
+    pub(crate) fn is_without_room(&self) -> bool {
+        self.by_flush.load().is_some()
     }
 
     pub(crate) fn cause(&self) -> Option<Arc<str>> {
-        self.cause.load().as_deref().map(|cause| cause.as_str().into())
+        let cause = [Need::Flush, Need::Log].into_iter().find_map(|need| self.of(need).load_full());
+        cause.map(|cause| cause.as_str().into())
     }
 }
 
@@ -51,22 +71,27 @@ impl BackgroundFailures {
 
 impl Core {
     /// Notes that writes cannot be taken for now; the error for whoever met it.
-    pub(crate) fn refuse_writes(&self, error: &Error) -> Error {
+    pub(crate) fn refuse_writes(&self, need: Need, error: &Error) -> Error {
         let cause: Arc<str> = match error {
             Error::WritesRefused { cause } => Arc::clone(cause),
             other => other.to_string().into(),
         };
-        self.refused_writes.cause.store(Some(Arc::new(cause.as_ref().to_owned())));
-        self.flush_retry.note_failure(self.environment.clock.monotonic_micros());
-        self.budget.wake();
+        self.refused_writes.of(need).store(Some(Arc::new(cause.as_ref().to_owned())));
+        if need == Need::Flush {
+            self.flush_retry.note_failure(self.environment.clock.monotonic_micros());
+            self.budget.wake();
+        }
         Error::WritesRefused { cause }
     }
 
     /// What stood in the way is gone.
-    pub(crate) fn accept_writes(&self) {
-        if self.refused_writes.is_active() {
-            self.refused_writes.cause.store(None);
-            self.flush_retry.note_success();
+    pub(crate) fn accept_writes(&self, need: Need) {
+        let refused = self.refused_writes.of(need);
+        if refused.load().is_some() {
+            refused.store(None);
+            if need == Need::Flush {
+                self.flush_retry.note_success();
+            }
         }
     }
 
@@ -75,9 +100,9 @@ impl Core {
     pub(super) fn judge(&self, error: Error) -> Error {
         match error {
             Error::Closed | Error::ReadOnly => error,
-            Error::WritesRefused { .. } => self.refuse_writes(&error),
+            Error::WritesRefused { .. } => self.refuse_writes(Need::Log, &error),
             Error::Io { operation, .. } if operation != "sync" && error.is_obstacle() => {
-                self.refuse_writes(&error)
+                self.refuse_writes(Need::Log, &error)
             }
             error => self.fail(&error),
         }
@@ -85,11 +110,11 @@ impl Core {
 
     /// Judges a failure after which everything is as before: unless the index has failed or ended, writes
     /// are refused for now.
-    pub(super) fn refuse_unless_over(&self, error: Error) -> Error {
+    pub(super) fn refuse_unless_over(&self, need: Need, error: Error) -> Error {
         match error {
             Error::Closed | Error::ReadOnly | Error::Failed { .. } | Error::Indeterminate { .. } => error,
             error if self.health.has_failed() => error,
-            error => self.refuse_writes(&error),
+            error => self.refuse_writes(need, &error),
         }
     }
 

@@ -1,20 +1,24 @@
-//! What the maintenance threads do next: flushes first, then structural jobs, then files to unlink.
+//! What the maintenance threads do next: flushes first, then structural jobs, then files to unlink, and when
+//! nothing else is to be done a step of a scrub.
 //!
 //! One thread at least is always left for flushes: writers may wait for them.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::core::Core;
+use crate::environment::Clock;
 use crate::segment::Segment;
 
 /// Jobs that wait, and those who wait for jobs.
 #[derive(Debug)]
 pub(crate) struct Scheduler {
     threads: usize,
+    clock: Arc<dyn Clock>,
     /// Active buffers hold more than they should: flush the fullest.
     pressure: AtomicBool,
     /// How many flushes have failed.
@@ -34,6 +38,8 @@ struct Jobs {
     structural_at_work: usize,
     at_work: usize,
     compactions_at_work: usize,
+    /// When the next step of the background scrub is due; `None` while nobody is to scrub, or somebody is at it.
+    scrub_due_micros: Option<u64>,
     /// The first compaction that failed since somebody asked.
     compaction_failure: Option<crate::Error>,
     stop: bool,
@@ -46,13 +52,15 @@ enum Job {
     FlushFullest,
     Structural(Arc<Segment>),
     Compact(Arc<Segment>),
+    ScrubStep,
     Stop,
 }
 
 impl Scheduler {
-    pub(crate) fn new(threads: usize) -> Self {
+    pub(crate) fn new(threads: usize, clock: Arc<dyn Clock>) -> Self {
         Self {
             threads: threads.max(1),
+            clock,
             pressure: AtomicBool::new(false),
             flush_failures: AtomicU64::new(0),
             jobs: Mutex::default(),
@@ -158,6 +166,24 @@ impl Scheduler {
         waiting == 0 && jobs.at_work == 0 && !self.pressure.load(Ordering::Acquire)
     }
 
+    /// Asks for a step of the background scrub at a time of the clock.
+    pub(crate) fn schedule_scrub(&self, due_micros: u64) {
+        self.jobs.lock().scrub_due_micros = Some(due_micros);
+        self.work.notify_one();
+    }
+
+    /// Returns when the clock shows `due_micros`, or the wait took as long as that, or maintenance ends.
+    pub(crate) fn pause_until(&self, clock: &dyn Clock, due_micros: u64) {
+        let mut jobs = self.jobs.lock();
+        while !jobs.stop {
+            let wait_micros = due_micros.saturating_sub(clock.monotonic_micros());
+            let wait = Duration::from_micros(wait_micros);
+            if wait_micros == 0 || self.progress.wait_for(&mut jobs, wait).timed_out() {
+                return;
+            }
+        }
+    }
+
     fn next_job(&self) -> Job {
         let mut jobs = self.jobs.lock();
         loop {
@@ -165,10 +191,20 @@ impl Scheduler {
                 return Job::Stop;
             }
             if let Some(job) = self.pick(&mut jobs) {
-                jobs.at_work += 1;
+                jobs.at_work += usize::from(job.is_waited_for());
                 return job;
             }
-            self.work.wait(&mut jobs);
+            self.wait_for_work(&mut jobs);
+        }
+    }
+
+    /// Sleeps until there may be something to do.
+    fn wait_for_work(&self, jobs: &mut MutexGuard<'_, Jobs>) {
+        let Some(due_micros) = jobs.scrub_due_micros else { return self.work.wait(jobs) };
+        let wait = Duration::from_micros(due_micros.saturating_sub(self.clock.monotonic_micros()));
+        // A wait of that length counts, whatever the clock shows.
+        if self.work.wait_for(jobs, wait).timed_out() && jobs.scrub_due_micros == Some(due_micros) {
+            jobs.scrub_due_micros = Some(0);
         }
     }
 
@@ -179,23 +215,21 @@ impl Scheduler {
         if self.pressure.swap(false, Ordering::AcqRel) {
             return Some(Job::FlushFullest);
         }
-        if self.threads > 1 && jobs.structural_at_work + 1 >= self.threads {
-            return None;
+        let may_begin = self.threads == 1 || jobs.structural_at_work + 1 < self.threads;
+        if may_begin && let Some(job) = pick_structural(jobs) {
+            return Some(job);
         }
-        let job = match jobs.compactions.pop_front() {
-            Some(segment) => {
-                jobs.compactions_at_work += 1;
-                Job::Compact(segment)
-            }
-            None => Job::Structural(jobs.structural.pop_front()?),
-        };
-        jobs.structural_at_work += 1;
-        Some(job)
+        self.pick_scrub(jobs)
+    }
+
+    fn pick_scrub(&self, jobs: &mut Jobs) -> Option<Job> {
+        jobs.scrub_due_micros.take_if(|due_micros| *due_micros <= self.clock.monotonic_micros())?;
+        Some(Job::ScrubStep)
     }
 
     fn done(&self, job: &Job) {
         let mut jobs = self.jobs.lock();
-        jobs.at_work -= 1;
+        jobs.at_work -= usize::from(job.is_waited_for());
         if matches!(job, Job::Structural(_) | Job::Compact(_)) {
             jobs.structural_at_work -= 1;
         }
@@ -206,6 +240,25 @@ impl Scheduler {
         self.work.notify_all();
         self.progress.notify_all();
     }
+}
+
+impl Job {
+    /// Whether who waits for maintenance to be done waits for this.
+    fn is_waited_for(&self) -> bool {
+        !matches!(self, Job::ScrubStep | Job::Stop)
+    }
+}
+
+fn pick_structural(jobs: &mut Jobs) -> Option<Job> {
+    let job = match jobs.compactions.pop_front() {
+        Some(segment) => {
+            jobs.compactions_at_work += 1;
+            Job::Compact(segment)
+        }
+        None => Job::Structural(jobs.structural.pop_front()?),
+    };
+    jobs.structural_at_work += 1;
+    Some(job)
 }
 
 /// A maintenance thread.
@@ -233,6 +286,7 @@ impl Core {
                 let outcome = self.note_structural(segment, self.compact_segment(segment));
                 ("compaction", self.scheduler.note_compaction(outcome))
             }
+            Job::ScrubStep => ("scrub", self.scrub_step()),
             Job::Stop => ("", Ok(())),
         };
         self.note_background_failure(name, &outcome);
@@ -285,7 +339,7 @@ impl Core {
     /// Tries again what failed before and may succeed by now.
     pub(super) fn retry_failed_jobs(&self) {
         let now_micros = self.environment.clock.monotonic_micros();
-        if self.refused_writes.is_active() && self.flush_retry.is_due(now_micros) {
+        if self.refused_writes.is_without_room() && self.flush_retry.is_due(now_micros) {
             self.scheduler.ask_for_room();
         }
         if self.merge_retry.is_due(now_micros) {

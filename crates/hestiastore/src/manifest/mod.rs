@@ -24,12 +24,14 @@ mod edit;
 mod encode;
 mod file;
 mod frame;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod read;
 mod state;
+mod verify;
 mod walk;
 
 #[cfg(test)]
-pub(crate) use self::walk::Tail;
 #[cfg(test)]
 mod tests;
 
@@ -40,6 +42,8 @@ pub(crate) use read::{
     ProvenManifest, ReadManifest, confirm_torn_tail, manifest_uuid, not_an_index, read_manifest, read_proven,
 };
 pub(crate) use state::{Closed, LogEnd, LogState, ManifestState, RunReference, SegmentState};
+pub(crate) use verify::contradictions;
+pub(crate) use walk::Tail;
 
 /// The name of the manifest in its directory.
 pub(crate) const MANIFEST_NAME: &str = "MANIFEST";

@@ -55,8 +55,10 @@ pub(crate) struct ProvenManifest {
     pub(crate) state: ManifestState,
     /// Offset and nature of the damage; `None` if there is none.
     pub(crate) damage: Option<(u64, String)>,
-    /// Bytes are damaged that count, but every edit could be read.
+    /// Every edit could be read, if the manifest is not of another time.
     pub(crate) all_edits_read: bool,
+    /// Bytes that are no edit follow the last one.
+    pub(crate) ends_torn: bool,
 }
 
 /// Reads as far as the chain of edits proves, for repair.
@@ -69,8 +71,11 @@ pub(crate) fn read_proven(directory: &dyn Directory) -> Result<ProvenManifest> {
         Err(Error::Corruption { .. }) => return read_up_to_damage(directory),
         Err(other) => return Err(other),
     };
+    let ends_torn = intact.ends_torn();
+    // As for an open: what damaged a copy may have made the tail.
+    let all_edits_read = !ends_torn || intact.damaged_copy.is_none();
     let damage = intact.damaged_copy.map(|copy| (copy.offset, copy.detail));
-    Ok(ProvenManifest { state: intact.state, damage, all_edits_read: true })
+    Ok(ProvenManifest { state: intact.state, damage, all_edits_read, ends_torn })
 }
 
 fn read_up_to_damage(directory: &dyn Directory) -> Result<ProvenManifest> {
@@ -96,7 +101,7 @@ fn read_up_to_damage(directory: &dyn Directory) -> Result<ProvenManifest> {
             Err(other) => return Err(other),
         }
     };
-    Ok(ProvenManifest { state, damage: Some(damage), all_edits_read: false })
+    Ok(ProvenManifest { state, damage: Some(damage), all_edits_read: false, ends_torn: true })
 }
 
 /// The uuid of the index that a manifest's header names, where it can be read.

@@ -110,6 +110,14 @@ impl ManifestState {
         self.segments.values().map(|segment| segment.references(uid)).sum()
     }
 
+    /// The greatest logged seq that is proven to have been synced: that of an installed run (D1), or of a
+    /// clean close (L8).
+    pub(crate) fn proven_synced_seq(&self) -> u64 {
+        let runs = self.segments.values().flat_map(|segment| &segment.runs);
+        let closed = self.closed.map(|closed| closed.last_seq);
+        runs.map(|run| run.max_seq).chain(closed).max().unwrap_or(0)
+    }
+
     /// The least listed log: everything before it is gone or free for recycling.
     #[cfg(test)]
     pub(crate) fn log_floor(&self) -> Option<u64> {

@@ -229,6 +229,18 @@ groups! {
         quarantined_files: u64,
     }
 
+    /// Checks and scrubs, asked for and in the background.
+    scrub: ScrubMetrics {
+        /// Bytes that they have gone through.
+        scrubbed_bytes: u64,
+        /// How many have gone through everything.
+        finished: u64,
+        /// When the last of these ended, in wall-clock microseconds since 1970, if any has.
+        last_finished_micros: Option<u64>,
+        /// Problems that they found.
+        problems: u64,
+    }
+
     /// What does not work.
     health: HealthMetrics {
         /// Why the index is in ERROR; empty if it is not.
@@ -352,6 +364,7 @@ mod tests {
             r#""log":{"mode":"buffered","files":0,"bytes":0,"appended_bytes":0,"appended_records":0,"#,
             r#""syncs":0,"sync_p50_micros":0,"sync_p99_micros":0,"sync_max_micros":0,"synced_seq":0,"last_seq":0},"#,
             r#""io":{"chunk_reads":0,"written_bytes":0,"quarantined_files":0},"#,
+            r#""scrub":{"scrubbed_bytes":0,"finished":0,"last_finished_micros":null,"problems":0},"#,
             r#""health":{"failure":"","writes_refused":"","background_failures":0,"last_background_failure":"","#,
             r#""damaged_segments":0,"failed_deletions":0},"#,
             r#""snapshots":{"open":0,"oldest_seq":null}}"#,

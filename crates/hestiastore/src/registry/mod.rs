@@ -51,6 +51,8 @@ struct Entry {
 
 struct Table {
     state: RegistryState,
+    /// Why nothing is loaded any more, once the index has failed.
+    failure: Option<Error>,
     entries: HashMap<u64, Entry>,
     /// How many runs are loaded, or being loaded, of each segment.
     runs_of_segment: HashMap<u64, usize>,
@@ -97,6 +99,7 @@ impl SegmentRegistry {
             segment_limit,
             table: Mutex::new(Table {
                 state: RegistryState::Ready,
+                failure: None,
                 entries: HashMap::new(),
                 runs_of_segment: HashMap::new(),
                 loaded_bytes: 0,
@@ -119,6 +122,12 @@ impl SegmentRegistry {
         }
         drop(table);
         self.changed.notify_all();
+    }
+
+    /// Goes to ERROR: loads answer `failure` from now on.
+    pub(crate) fn fail(&self, failure: Error) {
+        self.table.lock().failure.get_or_insert(failure);
+        self.set_state(RegistryState::Error);
     }
 
     pub(crate) fn statistics(&self) -> RegistryStatistics {
@@ -187,7 +196,8 @@ impl SegmentRegistry {
                     self.changed.wait(&mut table);
                     continue;
                 }
-                RegistryState::Closed | RegistryState::Error => return Err(Error::Closed),
+                RegistryState::Closed => return Err(Error::Closed),
+                RegistryState::Error => return Err(table.failure.clone().unwrap_or(Error::Closed)),
             }
             if let Some(run) = handle.loaded.load_full() {
                 return Ok(Some(run));

@@ -108,16 +108,20 @@ fn identity(plan: &Plan, remains: &Remains, references: &References) -> RunIdent
         edit_number: state.edit_number,
         ..RunIdentity::default()
     };
-    match (&remains.properties, references.first()) {
-        (Some(properties), _) => RunIdentity { ..properties.identity.clone() },
-        (None, Some((segment, run))) => RunIdentity {
-            segment: *segment,
-            rank: run.rank,
-            answered_lower: run.lower.clone(),
-            answered_upper: run.upper.clone(),
-            ..types
-        },
-        (None, None) => types,
+    if let Some(properties) = &remains.properties {
+        return properties.identity.clone();
+    }
+    let Some(((segment, first), rest)) = references.split_first() else { return types };
+    let answered =
+        rest.iter().fold(KeyRange::new(&first.lower, first.upper.as_deref()), |range, (_, run)| {
+            range.joined(&KeyRange::new(&run.lower, run.upper.as_deref()))
+        });
+    RunIdentity {
+        segment: *segment,
+        rank: first.rank,
+        answered_lower: answered.lower,
+        answered_upper: answered.upper,
+        ..types
     }
 }
 

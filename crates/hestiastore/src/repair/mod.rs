@@ -42,24 +42,25 @@ pub use report::{Action, Finding, KeyRange, Loss, RepairReport};
 /// use std::sync::Arc;
 ///
 /// use hestiastore::SegmentIndex;
-/// use hestiastore::directory::{Directory, MemoryDirectory};
+/// use hestiastore::directory::{Directory, FsDirectory};
 /// use hestiastore::repair::{RepairOptions, repair};
 ///
-/// let memory = MemoryDirectory::new();
-/// let directory: Arc<dyn Directory> = Arc::new(memory.clone());
-/// let index = SegmentIndex::<u64, u64>::builder_in(Arc::clone(&directory)).create()?;
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path();
+/// let index = SegmentIndex::<u64, u64>::builder(path).create()?;
 /// (0..1000).try_for_each(|n| index.put(&n, &n))?;
 /// index.flush_and_wait()?;
 /// index.close()?;
 ///
+/// let directory: Arc<dyn Directory> = Arc::new(FsDirectory::open(path).unwrap());
 /// let name = directory.list().unwrap().into_iter().find(|name| name.ends_with(".sst")).unwrap();
-/// let length = memory.read_all(&name).unwrap().len() as u64;
-/// memory.truncate(&name, length - 64).unwrap(); // the footer is gone, every entry is there
+/// let run = std::fs::File::options().write(true).open(path.join(name)).unwrap();
+/// run.set_len(run.metadata().unwrap().len() - 64).unwrap(); // the footer is gone, every entry is there
 ///
 /// let report = repair(&directory, &RepairOptions::default())?;
 /// assert_eq!(report.findings.len(), 1);
 /// assert!(!report.is_lossy());
-/// let index = SegmentIndex::<u64, u64>::builder_in(directory).open()?;
+/// let index = SegmentIndex::<u64, u64>::builder(path).open()?;
 /// assert_eq!(index.get(&7)?, Some(7));
 /// assert!(index.check()?.is_clean());
 /// # Ok::<(), hestiastore::Error>(())

@@ -34,11 +34,9 @@ pub(super) struct Segments {
 impl Placing<'_> {
     pub(super) fn segments(&self) -> Result<Segments> {
         let mut placed = Segments { segments: BTreeMap::new(), unproven: Vec::new() };
-        let mut id = self.first_id();
-        for (tile, runs) in self.tiles() {
+        for (id, (tile, runs)) in (self.first_id()..).zip(self.tiles()) {
             let segment = self.segment(&tile, &runs, &mut placed.unproven)?;
             placed.segments.insert(id, segment);
-            id += 1;
         }
         Ok(placed)
     }

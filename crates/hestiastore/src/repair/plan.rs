@@ -4,7 +4,7 @@ use super::logs::LogPlan;
 use super::options::RepairOptions;
 use super::report::{Action, RepairReport};
 use super::salvage::Salvage;
-use super::survey::{FoundManifest, Survey};
+use super::survey::{FoundManifest, FoundRun, Survey};
 use super::{known, rebuild};
 use crate::directory::Directory;
 use crate::error::{Error, Result};
@@ -65,9 +65,22 @@ fn lost_edits(survey: &Survey, proven: &ProvenManifest) -> Option<String> {
     if let Some(named) = by_logs {
         return Some(format!("it ends with edit {last}, but a log names edit {named}"));
     }
-    let unnamed = survey.runs.values().filter(|run| state.references(run.uid) == 0);
-    for run in unnamed {
+    let logs_gone = survey.lacks_a_log(state);
+    if logs_gone && proven.ends_torn {
+        return Some(format!("damaged bytes follow edit {last}, and logs that it lists are gone"));
+    }
+    let unnamed =
+        |run: &&FoundRun| state.references(run.uid) == 0 && !state.pending_deletions.contains(&run.file);
+    for run in survey.runs.values().filter(unnamed) {
         let Some(properties) = run.properties() else { continue };
+        // A log stays until every run that it went into is named.
+        let beyond = properties.seqs.is_some_and(|(_, greatest)| greatest > state.last_seq);
+        if logs_gone && beyond && properties.identity.inputs.is_empty() {
+            return Some(format!(
+                "it ends with edit {last} and lists logs that are gone, but {} is newer",
+                run.file
+            ));
+        }
         let begun = properties.identity.edit_number;
         if begun > last {
             return Some(format!("it ends with edit {last}, but {} names edit {begun}", run.file));

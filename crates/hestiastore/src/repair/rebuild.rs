@@ -17,10 +17,11 @@ use super::placing::{Placing, Segments};
 use super::plan::Plan;
 use super::report::{Action, KeyRange, Loss};
 use super::salvage::{Remains, Salvage, known_properties};
-use super::survey::{FoundLog, FoundRun, RunCondition, Survey};
+use super::survey::{FoundLog, FoundRun, LogBeginning, RunCondition, Survey};
 use crate::error::{Error, Result};
 use crate::manifest::{LogState, MANIFEST_NAME, ManifestState, RunReference};
 use crate::run::{RunIdentity, RunProperties, run_file_name};
+use crate::wal::FirstRecord;
 
 /// A run that may count.
 #[derive(Debug)]
@@ -61,7 +62,7 @@ pub(super) fn make(
         tell_missing(&mut plan, survey, known, &candidates);
     }
     let (gone, kept): (Vec<_>, Vec<_>) =
-        candidates.into_iter().partition(|candidate| candidate.live.is_empty());
+        candidates.into_iter().partition(|candidate| !candidate.holds_live_keys());
     for candidate in gone {
         plan.report.add(&*candidate.file, "another run holds all that it does", Action::Quarantined);
         plan.moved.push(candidate.file);
@@ -80,17 +81,19 @@ pub(super) fn make(
         plan.report.add(file, why, Action::Quarantined);
         plan.put_away(file);
     }
-    tell_manifest(&mut plan, known.is_some(), why);
+    tell_manifest(&mut plan, survey, known, why);
     Ok(plan)
 }
 
-fn tell_manifest(plan: &mut Plan, settings_known: bool, why: String) {
-    let settings = match settings_known {
-        true => "",
-        false => "; its settings are lost with it, and the defaults take their place",
+fn tell_manifest(plan: &mut Plan, survey: &Survey, known: Option<&ManifestState>, why: String) {
+    let settings = match known {
+        Some(_) => "",
+        None => "; its settings are lost with it, and the defaults take their place",
     };
     let detail = "what was overwritten or deleted shows again if a run that held it was still to be deleted";
-    let losses = vec![doubt(KeyRange::all(), plan.state.last_seq)];
+    // A log that is gone may have held anything.
+    let logs_gone = known.is_some_and(|known| survey.lacks_a_log(known));
+    let losses = vec![doubt(KeyRange::all(), if logs_gone { u64::MAX } else { plan.state.last_seq })];
     plan.report.add(MANIFEST_NAME, format!("{why}{settings}; {detail}"), Action::ManifestRebuilt).losses =
         losses;
 }
@@ -235,6 +238,11 @@ impl Candidate {
         self
     }
 
+    /// Whether any key that it can hold lies where it counts.
+    fn holds_live_keys(&self) -> bool {
+        self.live.iter().any(|live| live.meet(&self.keys).is_some())
+    }
+
     /// Whether this run, a merge, took `other` in, be it through another merge.
     fn covers(&self, other: &Self) -> bool {
         if self.identity.inputs.contains(&other.uid) {
@@ -279,7 +287,7 @@ fn supersede(candidates: &mut [Candidate]) {
 
 /// Runs that the manifest names and that are neither there nor replaced by one that is.
 fn tell_missing(plan: &mut Plan, survey: &Survey, known: &ManifestState, candidates: &[Candidate]) {
-    for (_, segment) in &known.segments {
+    for segment in known.segments.values() {
         for run in segment.runs.iter().filter(|run| !survey.runs.contains_key(&run.uid)) {
             let bounds = KeyRange::new(&run.lower, run.upper.as_deref());
             let merges = candidates.iter().filter(|merge| {
@@ -374,52 +382,40 @@ fn take_logs(plan: &mut Plan, survey: &Survey, known: Option<&ManifestState>) ->
     Ok(())
 }
 
-/// The newest chain of logs, from the floor that the manifest names if that is still there.
+/// The newest chain of logs, from as far back as its files go. One that an older manifest names and that is gone, or
+/// that no newer log follows, was given up by an edit that is lost: files of ours do not vanish otherwise.
 fn chain(survey: &Survey, known: Option<&ManifestState>) -> Vec<LogState> {
     let pending = |log: &&FoundLog| !known.is_some_and(|known| known.pending_deletions.contains(&log.file));
-    let used: Vec<(u64, u64, u64, u64)> = survey
+    let used: Vec<UsedLog> = survey
         .logs
         .iter()
         .filter(pending)
-        .filter_map(|log| {
-            let beginning = log.beginning?;
-            let first = beginning.first?;
-            Some((log.number, beginning.uid, first.begin.predecessor_uid, first.first_seq))
-        })
+        .filter_map(|log| UsedLog::of(log.number, log.beginning?))
         .collect();
-    let named = known.map_or(&[][..], |known| &known.logs);
-    let floor = named.first().filter(|floor| survey.logs.iter().any(|log| log.number == floor.number));
+    let newest = used.iter().max_by_key(|log| (log.first_seq, log.edit_number));
+    let before = |log: &&UsedLog| used.iter().find(|before| before.uid == log.predecessor_uid);
     let mut listed: Vec<LogState> = Vec::new();
-    let mut list = |number, uid| {
-        let end = named.iter().find(|log| log.uid == uid).and_then(|log| log.end);
-        if !listed.iter().any(|log: &LogState| log.number == number || log.uid == uid) {
-            listed.push(LogState { number, uid, end });
-        }
-    };
-    let mut at = match floor {
-        Some(floor) => {
-            named.iter().for_each(|log| list(log.number, log.uid));
-            Some(floor.uid)
-        }
-        None => {
-            let mut at = used.iter().max_by_key(|(number, _, _, first_seq)| (*first_seq, *number));
-            for _ in 0..used.len() {
-                let Some((_, _, predecessor, _)) = at else { break };
-                let before = used.iter().find(|(_, uid, _, _)| uid == predecessor);
-                at = before.or(at);
-            }
-            at.map(|(number, uid, _, _)| {
-                list(*number, *uid);
-                *uid
-            })
-        }
-    };
-    for _ in 0..used.len() {
-        let next = used.iter().find(|(_, _, predecessor, _)| Some(*predecessor) == at);
-        let Some((number, uid, _, _)) = next else { break };
-        list(*number, *uid);
-        at = Some(*uid);
+    for log in std::iter::successors(newest, before).take(used.len()) {
+        let named = known.and_then(|known| known.logs.iter().find(|named| named.uid == log.uid));
+        listed.push(LogState { number: log.number, uid: log.uid, end: named.and_then(|named| named.end) });
     }
     listed.sort_by_key(|log| log.number);
     listed
+}
+
+/// A log with a BEGIN.
+struct UsedLog {
+    number: u64,
+    uid: u64,
+    predecessor_uid: u64,
+    first_seq: u64,
+    edit_number: u64,
+}
+
+impl UsedLog {
+    fn of(number: u64, beginning: LogBeginning) -> Option<Self> {
+        let FirstRecord { begin, first_seq } = beginning.first?;
+        let (predecessor_uid, edit_number) = (begin.predecessor_uid, begin.edit_number);
+        Some(Self { number, uid: beginning.uid, predecessor_uid, first_seq, edit_number })
+    }
 }

@@ -270,3 +270,25 @@ impl fmt::Display for RepairReport {
         writeln!(f, "{} findings; {state}", self.findings.len())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(lower: &str, upper: &str) -> KeyRange {
+        let upper = (upper != "-").then_some(upper.as_bytes());
+        KeyRange::new(lower.as_bytes(), upper)
+    }
+
+    #[test]
+    fn ranges_meet_part_and_hold() {
+        assert_eq!(range("a", "m").meet(&range("c", "-")), Some(range("c", "m")));
+        assert_eq!(range("a", "c").meet(&range("c", "-")), None);
+        assert_eq!(range("", "-").without(&range("c", "m")), [range("", "c"), range("m", "-")]);
+        assert_eq!(range("c", "m").without(&range("", "-")), []);
+        assert_eq!(range("c", "m").without(&range("x", "-")), [range("c", "m")]);
+        assert_eq!(range("c", "m").without(&range("d", "-")), [range("c", "d")]);
+        assert!(range("a", "-").holds(&range("c", "m")) && !range("a", "k").holds(&range("c", "m")));
+        assert_eq!(range("a", "c").joined(&range("x", "-")), range("a", "-"));
+    }
+}

@@ -11,8 +11,8 @@ use crate::error::{Error, Result};
 use crate::file_header::{FILE_HEADER_BYTES, FileHeader};
 use crate::manifest::{MANIFEST_NAME, ManifestState, ProvenManifest, manifest_uuid, read_proven};
 use crate::run::{
-    ChunkCache, FilterPipeline, RUN_MAGIC, RUN_VERSION, Run, RunHints, RunProperties, parse_run_file_name,
-    run_file_name,
+    ChunkCache, FilterPipeline, RUN_MAGIC, RUN_VERSION, Run, RunCheck, RunHints, RunProperties,
+    parse_run_file_name, run_file_name,
 };
 use crate::wal::{FirstRecord, holds_records, parse_log_file_name, read_beginning};
 
@@ -133,6 +133,11 @@ impl Survey {
         }
     }
 
+    /// Whether a log that the manifest lists is not there.
+    pub(super) fn lacks_a_log(&self, state: &ManifestState) -> bool {
+        state.logs.iter().any(|log| !self.logs.iter().any(|found| found.number == log.number))
+    }
+
     fn take_logs(&mut self, logs: Vec<FoundLog>) {
         for log in logs {
             match log.beginning {
@@ -237,7 +242,9 @@ fn examine(directory: &Arc<dyn Directory>, name: &str, uid: u64, index_uuid: u12
         Ok(run) => run,
         Err(error) => return Ok(RunCondition::Damaged(damage_of(error)?)),
     };
-    let mut problems = run.verify().into_iter();
+    let run = Arc::new(run);
+    let (listed, unlisted) = RunCheck::new(Arc::clone(&run)).finish().into_parts();
+    let mut problems = listed.into_iter();
     match problems.next() {
         None => Ok(RunCondition::Sound {
             properties: Box::new(run.properties().clone()),
@@ -245,7 +252,7 @@ fn examine(directory: &Arc<dyn Directory>, name: &str, uid: u64, index_uuid: u12
         }),
         Some(first) => {
             let first = damage_of(first)?;
-            Ok(RunCondition::Damaged(match problems.len() {
+            Ok(RunCondition::Damaged(match problems.len() as u64 + unlisted {
                 0 => first,
                 more => format!("{first}; and {more} more problems"),
             }))

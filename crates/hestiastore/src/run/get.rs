@@ -11,7 +11,10 @@ use crate::error::Result;
 /// A version. Of a pointer, what it points to.
 #[derive(Debug)]
 pub(crate) struct Found {
-    #[cfg_attr(not(test), expect(dead_code, reason = "for transactions, which compare it"))]
+    #[cfg_attr(
+        not(any(test, feature = "fuzzing")),
+        expect(dead_code, reason = "for transactions, which compare it")
+    )]
     pub(crate) seq: u64,
     pub(crate) kind: EntryKind,
     /// Of a `PutExpiry` it begins with the expiry ([`super::split_expiry`]).

@@ -18,6 +18,8 @@ mod cursor;
 mod dump;
 mod entries;
 mod footer;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod get;
 mod keys;
 mod open;
@@ -51,4 +53,5 @@ pub(crate) use settings::{
 };
 pub(crate) use statistics::FilterStatistics;
 pub(crate) use value::ValueGuard;
+pub(crate) use verify::RunCheck;
 pub(crate) use writer::{RunSummary, RunWriter};

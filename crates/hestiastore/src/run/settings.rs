@@ -123,6 +123,13 @@ pub(crate) struct RunIdentity {
     pub(crate) answered_upper: Option<Vec<u8>>,
 }
 
+impl RunIdentity {
+    /// Whether `key` lies in the range that the run answers for.
+    pub(crate) fn answers_for(&self, key: &[u8]) -> bool {
+        key >= &*self.answered_lower && self.answered_upper.as_deref().is_none_or(|upper| key < upper)
+    }
+}
+
 pub(crate) fn run_file_name(uid: u64) -> String {
     format!("run-{uid:016x}.sst")
 }

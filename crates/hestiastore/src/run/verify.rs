@@ -1,36 +1,29 @@
-//! Walks a whole run and reports everything that does not fit.
+//! Walks a whole run, step by step, and collects everything that does not fit.
+
+use std::sync::Arc;
 
 use super::entries::EntryChunk;
 use super::open::Run;
 use super::properties::RunProperties;
 use super::settings::{EntryKind, key_hash, split_expiry};
+use crate::block::BlockFileReader;
 use crate::chunk::ChunkPosition;
 use crate::error::{Error, Result};
+use crate::problems::{Problems, Shown};
 
-/// More problems than this are not listed.
-const MAX_PROBLEMS: usize = 100;
+/// About so many bytes of the file are gone through in one step.
+const STEP_BYTES: u64 = 256 << 10;
 
-impl Run {
-    /// Reads every block and chunk, and compares them with each other, the sparse index, the filter and
-    /// the properties. Returns what does not fit, up to 100 problems. Reads around the cache; memory is bounded by
-    /// the largest chunk and block.
-    pub(crate) fn verify(&self) -> Vec<Error> {
-        let mut walk = Walk::new(self);
-        walk.blocks();
-        for at in 0..self.sparse.len() {
-            if walk.problems.len() >= MAX_PROBLEMS {
-                return walk.problems;
-            }
-            walk.chunk(at);
-        }
-        walk.end();
-        walk.problems
-    }
-}
+/// One damaged chunk must not drown the others: no more entries of it are looked at after so many problems.
+const MOST_OF_A_CHUNK: u64 = 5;
 
-struct Walk<'a> {
-    run: &'a Run,
-    problems: Vec<Error>,
+/// The verification of one run: every block and chunk is read from the file, and compared with each other, the
+/// sparse index, the filter and the properties. Reads around the cache; memory is bounded by the largest
+/// chunk and a window of blocks. Damage ends nothing: what can still be read is.
+#[derive(Debug)]
+pub(crate) struct RunCheck {
+    run: Arc<Run>,
+    problems: Problems,
     /// What was found so far, in the form of properties.
     found: RunProperties,
     last: Option<(Vec<u8>, u64)>,
@@ -38,40 +31,106 @@ struct Walk<'a> {
     next: ChunkPosition,
     /// Whether every chunk so far could be read, so that counts mean something.
     complete: bool,
+    next_block: u64,
+    next_chunk: usize,
+    /// Bytes of the file that are gone through.
+    passed_bytes: u64,
+    ended: bool,
 }
 
-impl<'a> Walk<'a> {
-    fn new(run: &'a Run) -> Self {
+impl RunCheck {
+    pub(crate) fn new(run: Arc<Run>) -> Self {
         Self {
             run,
-            problems: Vec::new(),
+            problems: Problems::default(),
             found: RunProperties::empty(),
             last: None,
             next: ChunkPosition(0),
             complete: true,
+            next_block: 0,
+            next_chunk: 0,
+            passed_bytes: 0,
+            ended: false,
         }
     }
 
-    fn blocks(&mut self) {
-        let mut payload = Vec::new();
-        let mut filled = 0;
-        let blocks = self.run.chunks.blocks();
-        for number in 0..blocks.block_count() {
-            match blocks.read_checked(number, 1, &mut payload) {
-                Ok(()) => filled = blocks.block_position(number) + payload.len() as u64,
-                Err(error) => self.report(error),
+    pub(crate) fn run(&self) -> &Arc<Run> {
+        &self.run
+    }
+
+    /// Verifies what is left and gives what was found.
+    pub(crate) fn finish(mut self) -> Problems {
+        while self.step().is_some() {}
+        self.problems
+    }
+
+    /// Verifies the next blocks and the chunks that end in them. How many bytes of the file that was, or
+    /// `None` if all of it is done.
+    pub(crate) fn step(&mut self) -> Option<u64> {
+        if self.ended {
+            return None;
+        }
+        self.blocks();
+        let run = Arc::clone(&self.run);
+        let blocks = run.chunks.blocks();
+        let passed_payload = blocks.block_position(self.next_block);
+        let last_step = self.next_block >= blocks.block_count();
+        while let Some(chunk) = run.sparse.chunk(self.next_chunk) {
+            if !last_step && chunk.position.after(chunk.stored_bytes).payload_position() > passed_payload {
+                break;
             }
-            if self.problems.len() >= MAX_PROBLEMS {
-                return;
+            self.chunk(self.next_chunk);
+            self.next_chunk += 1;
+        }
+        if last_step {
+            self.end();
+            self.ended = true;
+        }
+        let passed = if last_step { run.file_bytes() } else { blocks.file_offset(passed_payload) };
+        let before = std::mem::replace(&mut self.passed_bytes, passed);
+        Some(passed.saturating_sub(before))
+    }
+
+    /// Reads the next blocks at once, and one by one where that finds damage.
+    fn blocks(&mut self) {
+        let run = Arc::clone(&self.run);
+        let blocks = run.chunks.blocks();
+        let block_bytes = blocks.block_bytes();
+        let count = (STEP_BYTES / block_bytes).max(1).min(blocks.block_count() - self.next_block);
+        let (first, after) = (self.next_block, self.next_block + count);
+        self.next_block = after;
+        let mut payload = Vec::new();
+        let mut filled = None;
+        match blocks.read_checked(first, count, &mut payload) {
+            Ok(()) => filled = Some(blocks.block_position(first) + payload.len() as u64),
+            Err(_) => {
+                for number in first..after {
+                    filled = self.single_block(blocks, number, &mut payload);
+                }
             }
         }
+        if after == blocks.block_count() {
+            self.end_of_blocks(blocks, filled);
+        }
+    }
+
+    /// Where the payload of a block ends, if it is sound.
+    fn single_block(&mut self, blocks: &BlockFileReader, number: u64, payload: &mut Vec<u8>) -> Option<u64> {
+        match blocks.read_checked(number, 1, payload) {
+            Ok(()) => Some(blocks.block_position(number) + payload.len() as u64),
+            Err(error) => {
+                self.report(error);
+                None
+            }
+        }
+    }
+
+    fn end_of_blocks(&mut self, blocks: &BlockFileReader, filled: Option<u64>) {
         let footer = &self.run.footer;
-        let expected = footer.first_section.payload_position() + footer.section_payload_bytes();
-        if self.problems.is_empty() && filled != expected {
-            self.complain(
-                footer.first_section,
-                format!("expected {expected} bytes of payload, found {filled}"),
-            );
+        let (position, expected) =
+            (footer.first_section, footer.first_section.payload_position() + footer.section_payload_bytes());
+        if let Some(found) = filled.filter(|found| *found != expected) {
+            self.complain(position, format!("expected {expected} bytes of payload, found {found}"));
         }
         if let Err(error) = blocks.check_header_page() {
             self.report(error);
@@ -79,10 +138,11 @@ impl<'a> Walk<'a> {
     }
 
     fn chunk(&mut self, at: usize) {
-        let chunk = self.run.expected_chunk(at).and_then(|expected| {
-            let payload = self.run.chunks.read(expected)?;
+        let run = Arc::clone(&self.run);
+        let chunk = run.expected_chunk(at).and_then(|expected| {
+            let payload = run.chunks.read(expected)?;
             let decoded_bytes = payload.len() as u32;
-            Ok((expected, decoded_bytes, self.run.parse_chunk(expected.position, payload)?))
+            Ok((expected, decoded_bytes, run.parse_chunk(expected.position, payload)?))
         });
         let (expected, decoded_bytes, chunk) = match chunk {
             Ok(chunk) => chunk,
@@ -96,13 +156,14 @@ impl<'a> Walk<'a> {
         raise(&mut self.found.largest_stored_chunk, expected.stored_bytes);
         raise(&mut self.found.largest_decoded_chunk, decoded_bytes);
         self.separator(at, expected.position, &chunk);
-        let before = self.problems.len();
+        let before = self.problems.count();
         for entry in 0..chunk.len() {
             if let Err(error) = self.entry(expected.position, &chunk, entry) {
+                self.complete = false;
                 self.report(error);
             }
-            // One damaged chunk must not drown the others.
-            if self.problems.len() > before + 5 {
+            if self.problems.count() > before + MOST_OF_A_CHUNK {
+                self.complete = false;
                 break;
             }
         }
@@ -121,7 +182,8 @@ impl<'a> Walk<'a> {
         let expected_seq = if goes_on { chunk.seq(0) } else { u64::MAX };
         let fits = separator <= first && behind_last && (seq == expected_seq || !self.complete);
         if !fits {
-            self.complain(position, format!("separator {separator:02x?}, seq {seq}, does not fit its chunk"));
+            let detail = format!("separator {}, seq {seq}, does not fit its chunk", Shown(&separator));
+            self.complain(position, detail);
         }
         if at == 0 && separator != first {
             self.complain(position, "the first separator is not the first key".into());
@@ -149,6 +211,10 @@ impl<'a> Walk<'a> {
         if seq != 0 && self.run.properties.seqs.is_none_or(|(least, greatest)| seq < least || seq > greatest)
         {
             self.complain(position, format!("entry {entry} has seq {seq}, which is not covered"));
+        }
+        if !self.run.properties.identity.answers_for(&key) {
+            let detail = format!("entry {entry}, key {}, is outside of the range answered for", Shown(&key));
+            self.complain(position, detail);
         }
         if self.found.entries == 0 {
             self.found.first_key.clone_from(&key);
@@ -208,31 +274,20 @@ impl<'a> Walk<'a> {
         self.found.least_expiry_micros = Some(least.min(expiry));
     }
 
-    /// Compares what was found with what the properties say. What a walk cannot find is taken over.
+    /// Compares what was found with what the properties say.
     fn end(&mut self) {
-        let run = self.run;
+        let run = Arc::clone(&self.run);
         if !self.complete {
             return;
         }
-        if self.next != run.footer.first_section {
+        let sections = run.footer.first_section;
+        if self.next != sections {
             let next = self.next.0;
-            self.complain(run.footer.first_section, format!("expected the sections at cell {next}"));
+            self.complain(sections, format!("expected the sections at cell {next}"));
         }
         self.found.last_key = self.last.take().map_or_else(Vec::new, |(key, _)| key);
-        let stated = &run.properties;
-        let found = RunProperties {
-            identity: stated.identity.clone(),
-            pipeline: stated.pipeline.clone(),
-            seqs: stated.seqs,
-            range_tombstones: stated.range_tombstones,
-            filter: stated.filter,
-            hash_id: stated.hash_id,
-            hash_seed: stated.hash_seed,
-            ..std::mem::replace(&mut self.found, RunProperties::empty())
-        };
-        if found != *stated {
-            let detail = format!("the properties state {stated:?}, found was {found:?}");
-            self.complain(run.footer.first_section, detail);
+        for difference in differences(&run.properties, &self.found) {
+            self.complain(sections, difference);
         }
     }
 
@@ -243,6 +298,58 @@ impl<'a> Walk<'a> {
     fn report(&mut self, error: Error) {
         self.problems.push(error);
     }
+}
+
+/// What the properties state of the entries and is not so.
+fn differences(stated: &RunProperties, found: &RunProperties) -> Vec<String> {
+    let numbers = [
+        ("entries", stated.entries, found.entries),
+        ("keys", stated.keys, found.keys),
+        ("tombstones", stated.tombstones, found.tombstones),
+        ("range tombstones", stated.range_tombstones, found.range_tombstones),
+        ("entry chunks", stated.entry_chunks, found.entry_chunks),
+        ("value chunks", stated.value_chunks, found.value_chunks),
+        ("bytes of keys", stated.key_bytes, found.key_bytes),
+        ("bytes of values", stated.value_bytes, found.value_bytes),
+        (
+            "bytes in the largest stored chunk",
+            stated.largest_stored_chunk.into(),
+            found.largest_stored_chunk.into(),
+        ),
+        (
+            "bytes in the largest decoded chunk",
+            stated.largest_decoded_chunk.into(),
+            found.largest_decoded_chunk.into(),
+        ),
+        (
+            "bytes in the largest stored value",
+            stated.largest_stored_value.into(),
+            found.largest_stored_value.into(),
+        ),
+        (
+            "bytes in the largest decoded value",
+            stated.largest_decoded_value.into(),
+            found.largest_decoded_value.into(),
+        ),
+    ];
+    let mut differences: Vec<String> = numbers
+        .into_iter()
+        .filter(|(_, stated, found)| stated != found)
+        .map(|(what, stated, found)| format!("the properties state {stated} {what}, found {found}"))
+        .collect();
+    if stated.least_expiry_micros != found.least_expiry_micros {
+        let (stated, found) = (stated.least_expiry_micros, found.least_expiry_micros);
+        differences.push(format!("the properties state the least expiry {stated:?}, found {found:?}"));
+    }
+    for (what, stated, found) in
+        [("first", &stated.first_key, &found.first_key), ("last", &stated.last_key, &found.last_key)]
+    {
+        if stated != found {
+            let (stated, found) = (Shown(stated), Shown(found));
+            differences.push(format!("the properties state the {what} key {stated}, found {found}"));
+        }
+    }
+    differences
 }
 
 fn key_of(chunk: &EntryChunk, entry: usize) -> Vec<u8> {

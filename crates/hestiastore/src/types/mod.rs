@@ -32,6 +32,8 @@ mod borrowed;
 mod compound;
 mod escape;
 mod fixed;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod key;
 mod raw;
 mod scratch;

@@ -51,7 +51,8 @@ pub(crate) struct LogPlan {
 
 impl LogPlan {
     /// Makes the file: a new one, or `recycled` under another identity and name. In the order of
-    /// PROTOCOL L6: header with the new identity, rename, directory sync; the caller lists it next.
+    /// PROTOCOL L6: header with the new identity, rename; the caller syncs the directory next, and lists
+    /// the file then.
     ///
     /// # Errors
     /// I/O; then no file of either name is left, as far as it can be helped.
@@ -97,7 +98,6 @@ impl LogPlan {
                 new.sync().map_err(io("sync", &name))?;
             }
         }
-        directory.sync().map_err(|source| Error::io("sync", directory.location(), source))?;
         let file = directory.open_log(&name).map_err(io("open", &name))?;
         Ok(PreparedLog {
             number: self.number,

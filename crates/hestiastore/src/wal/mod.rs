@@ -14,6 +14,8 @@
 mod dump;
 mod evidence;
 mod format;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod log;
 mod marks;
 mod operations;
@@ -29,17 +31,21 @@ mod test_support;
 #[cfg(test)]
 mod tests;
 
+pub use self::dump::{
+    LaterRecord, LogContent, LogFileEnd, LogFileHeader, LogItem, LogOperation, LogOperations, LogRecord,
+    Visit,
+};
 pub(crate) use self::log::{LogFile, LogPlace, LogPlan, LogTail, Predecessor};
 pub use self::replay::RecoveryPolicy;
 pub(crate) use self::sync::SyncGate;
 #[allow(unused_imports, reason = "for the folders above")]
 pub(crate) use self::{
-    dump::dump_log,
+    dump::read_log,
     format::{LOG_HEADER_BYTES, LogHeader, log_file_name, parse_log_file_name},
     marks::{BEGIN_RECORD_BYTES, Begin, SYNC_RECORD_BYTES, SyncMark},
     operations::{BodyError, OperationRef, Operations},
     reader::{LogReader, Record, Step, Stop, StopReason},
     record::{MAX_RECORD_BYTES, RECORD_ALIGNMENT_BYTES, RECORD_HEADER_BYTES, RecordBuilder, RecordKind},
     replay::{DamageReport, Expectations, ListedLog, ReplayEnd, replay},
-    survey::{FirstRecord, holds_records, read_begin, read_beginning},
+    survey::{FirstRecord, damaged_logs, holds_records, read_begin, read_beginning},
 };

@@ -88,6 +88,13 @@ pub(super) fn survey(dir: &dyn Directory, logs: &[ListedLog]) -> Result<Vec<Surv
         .collect()
 }
 
+/// Every listed log that is missing, or whose beginning is damaged.
+pub(crate) fn damaged_logs(dir: &dyn Directory, logs: &[ListedLog]) -> Result<Vec<Error>> {
+    let surveyed = survey(dir, logs)?;
+    let damage = surveyed.iter().filter_map(|log| Some((&log.file, log.damage()?)));
+    Ok(damage.map(|(file, (offset, detail))| Error::corruption(file, offset, detail)).collect())
+}
+
 fn examine(dir: &dyn Directory, listed: &ListedLog, file: &str) -> Result<Condition> {
     let mut headless = LogReader::open_headless(dir, file, listed.uid)?;
     if headless.header_bytes()?.iter().all(|&byte| byte == 0) {

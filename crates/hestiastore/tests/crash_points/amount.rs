@@ -18,9 +18,10 @@ impl Amount {
         if let Ok(script) = std::env::var("HESTIA_CRASH_SCRIPT") {
             return Self::One(script.parse().unwrap());
         }
-        match std::env::var("HESTIA_CRASH_FULL") {
-            Ok(set) if set == "1" => Self::Full,
-            _ => Self::Small,
+        match std::env::var("HESTIA_CRASH").as_deref() {
+            Ok("full") => Self::Full,
+            Ok(other) => panic!("HESTIA_CRASH={other}: only `full` means anything"),
+            Err(_) => Self::Small,
         }
     }
 

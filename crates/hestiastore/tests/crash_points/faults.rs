@@ -1,13 +1,17 @@
-//! Every script with a fault in each of its operations, and then a close or a power cut.
+//! Every script with a fault in each of its operations, on a dying disk, and on a disk that is too small; then
+//! a close or a power cut.
 
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use hestiastore::directory::{CrashPolicy, Directory, Fault, FaultRule, OperationKind, SimulatedDirectory};
+use hestiastore::directory::{
+    CrashPolicy, Directory, Fault, FaultRule, Operation, OperationKind, SimulatedDirectory,
+};
 
 use crate::history::History;
-use crate::recovery::{Legal, recover};
+use crate::recoveries::Recoveries;
+use crate::recovery::Legal;
 use crate::script::Script;
 use crate::store::start;
 use crate::sweep::on_all_cores;
@@ -15,16 +19,17 @@ use crate::sweep::on_all_cores;
 /// How much was done.
 #[derive(Debug, Default)]
 pub struct Tally {
-    scripts: AtomicUsize,
-    faults: AtomicUsize,
-    cases: AtomicUsize,
+    pub scripts: AtomicUsize,
+    pub faults: AtomicUsize,
+    pub cases: AtomicUsize,
+    pub recoveries: Recoveries,
 }
 
 impl std::fmt::Display for Tally {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let [scripts, faults, cases] =
-            [&self.scripts, &self.faults, &self.cases].map(|number| number.load(Ordering::Relaxed));
-        write!(f, "{scripts} scripts, {faults} faults, {cases} cases")
+        let numbers = [&self.scripts, &self.faults, &self.cases, &self.recoveries.different];
+        let [scripts, faults, cases, different] = numbers.map(|number| number.load(Ordering::Relaxed));
+        write!(f, "{cases} cases: {scripts} scripts, {faults} faults, {different} different images recovered")
     }
 }
 
@@ -36,27 +41,54 @@ pub fn sweep_all(scripts: &[Script]) -> Tally {
 
 fn sweep(script: &Script, tally: &Tally) -> Result<(), String> {
     tally.scripts.fetch_add(1, Ordering::Relaxed);
-    let (directory, history, _) = run(script, None);
-    drop(history);
+    let (directory, _, _) = run(script, Harm::None);
     let operations = directory.take_operations();
-    if std::env::var_os("HESTIA_CRASH_TRACE").is_some() {
-        operations.iter().for_each(|operation| println!("{operation}"));
-    }
-    let changes = operations.iter().filter(|operation| operation.kind.changes());
-    for (number, operation) in changes.enumerate() {
-        for fault in faults_of(operation.kind) {
+    let changes: Vec<&Operation> = operations.iter().filter(|o| o.kind.changes()).collect();
+    for (number, operation) in changes.iter().enumerate() {
+        let before = changes[..number].iter().filter(|earlier| earlier.kind == operation.kind).count();
+        let once = |fault| FaultRule::new(fault).on(&[operation.kind]).from_nth(before as u64).times(1);
+        let mut rules: Vec<FaultRule> = faults_of(operation.kind).into_iter().map(once).collect();
+        // The disk is gone from here on.
+        let dead = FaultRule::new(Fault::FailBefore(ErrorKind::Other)).on(&changing());
+        rules.push(dead.from_nth(number as u64));
+        for rule in rules {
             tally.faults.fetch_add(1, Ordering::Relaxed);
-            let nth = FaultRule::new(fault).on(&changing()).from_nth(number as u64).times(1);
-            let place = |text: String| format!("{fault:?} at change {number} ({operation}), {text}");
-            after(script, nth, number as u64, tally).map_err(place)?;
+            let place = |text: String| format!("{rule:?} ({operation}), {text}");
+            after(script, Harm::Rule(rule.clone()), number as u64, tally).map_err(place)?;
         }
+    }
+    full_disk(script, &directory, tally)
+}
+
+/// Every size of a disk on which the script does not fit, in steps of a page.
+fn full_disk(script: &Script, directory: &SimulatedDirectory, tally: &Tally) -> Result<(), String> {
+    let most = directory.used_bytes();
+    let least = start(script.start, script.mode).0.used_bytes();
+    for capacity_bytes in (least..most).step_by(4096) {
+        tally.faults.fetch_add(1, Ordering::Relaxed);
+        let place = |text: String| format!("{capacity_bytes} bytes of disk, {text}");
+        after(script, Harm::Capacity(capacity_bytes), capacity_bytes, tally).map_err(place)?;
     }
     Ok(())
 }
 
+fn changing() -> Vec<OperationKind> {
+    OperationKind::ALL.into_iter().filter(|kind| kind.changes()).collect()
+}
+
+/// What happens to the directory while a script runs.
+#[derive(Debug, Clone)]
+pub enum Harm {
+    /// Nothing; its operations are recorded.
+    None,
+    Rule(FaultRule),
+    /// The disk is so small.
+    Capacity(u64),
+}
+
 /// Runs the script with the fault, and looks at what is there after each end.
-fn after(script: &Script, rule: FaultRule, seed: u64, tally: &Tally) -> Result<(), String> {
-    let (directory, history, outcome) = run(script, Some(rule));
+fn after(script: &Script, harm: Harm, seed: u64, tally: &Tally) -> Result<(), String> {
+    let (directory, history, outcome) = run(script, harm);
     let (durable, issued) = (history.promised.durable(), history.promised.issued());
     let legal = Legal { states: &history.states[durable..=issued], mode: script.mode };
     let end = if outcome.is_ok() { "the script came through" } else { "closed after the failure" };
@@ -65,31 +97,31 @@ fn after(script: &Script, rule: FaultRule, seed: u64, tally: &Tally) -> Result<(
         for policy in [CrashPolicy::KeepAll, CrashPolicy::LoseAll, CrashPolicy::RandomSectors] {
             tally.cases.fetch_add(1, Ordering::Relaxed);
             let place = |text: String| format!("{end}, {policy:?}: {text}");
-            let found = recover(&image.crash(policy, seed), script.mode).map_err(place)?;
+            let image = image.crash(policy, seed);
+            image.set_capacity_bytes(None);
+            let (found, _) = tally.recoveries.of(&image, script.mode).map_err(place)?;
             legal.check(&found).map_err(place)?;
         }
     }
     Ok(())
 }
 
-type Outcome = (SimulatedDirectory, History, hestiastore::Result<()>);
+pub type Outcome = (SimulatedDirectory, History, hestiastore::Result<()>);
 
 /// Runs a script on a directory that records its changes.
-fn run(script: &Script, rule: Option<FaultRule>) -> Outcome {
+pub fn run(script: &Script, harm: Harm) -> Outcome {
     let (directory, state) = start(script.start, script.mode);
-    directory.record_operations(rule.is_none());
-    if let Some(rule) = rule {
-        directory.inject(rule);
+    match harm {
+        Harm::None => directory.record_operations(true),
+        Harm::Rule(rule) => directory.inject(rule),
+        Harm::Capacity(bytes) => directory.set_capacity_bytes(Some(bytes)),
     }
     let mut history = History::new(vec![state], script.mode);
     let dynamic: Arc<dyn Directory> = Arc::new(directory.clone());
     let outcome = history.run(script, &dynamic, &directory);
     directory.clear_faults();
+    directory.set_capacity_bytes(None);
     (directory, history, outcome)
-}
-
-fn changing() -> Vec<OperationKind> {
-    OperationKind::ALL.into_iter().filter(|kind| kind.changes()).collect()
 }
 
 fn faults_of(kind: OperationKind) -> Vec<Fault> {

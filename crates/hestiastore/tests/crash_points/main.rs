@@ -5,18 +5,20 @@
 //! durable acknowledgement and the last issued write, passes `check`, takes more writes, and is the same
 //! after a close. The same goes for crashes in the recovery. Images that are alike are tried once.
 //!
-//! `HESTIA_CRASH_FULL=1` runs all scripts instead of a few hundred, `HESTIA_CRASH_SECOND=n` crashes again in the
+//! `HESTIA_CRASH=full` runs all scripts instead of the shortest, `HESTIA_CRASH_SECOND=n` crashes again in the
 //! recovery of each n-th image (1: of each), `HESTIA_CRASH_SCRIPT='...'` runs one script in full. With
 //! `--nocapture` the tests say how much they did.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod amount;
+mod disk;
 mod faults;
 mod generate;
 mod history;
 mod kept;
 mod recorded;
+mod recoveries;
 mod recovery;
 mod script;
 mod segments;
@@ -30,11 +32,17 @@ use amount::Amount;
 fn crashes_at_every_operation() {
     let amount = Amount::from_environment();
     let tally = sweep::sweep_all(&generate::scripts(&amount), amount.second_crash_of_each());
-    println!("crashes: {tally}");
+    println!("crash_points: {tally}");
 }
 
 #[test]
 fn faults_in_every_operation() {
     let tally = faults::sweep_all(&generate::scripts_for_faults(&Amount::from_environment()));
-    println!("faults: {tally}");
+    println!("crash_points: {tally} (faults)");
+}
+
+#[test]
+fn wrong_answers_in_every_read_and_write() {
+    let tally = disk::sweep_all(&generate::scripts_for_faults(&Amount::from_environment()));
+    println!("crash_points: {tally} (wrong answers of the disk)");
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use hestiastore::Error;
 use hestiastore::config::Durability;
 use hestiastore::directory::{CrashPolicy, SimulatedDirectory};
 
@@ -44,11 +45,21 @@ impl Legal<'_> {
     }
 }
 
+/// Opens what a damaged disk left, and reads everything; `image` stays as it was.
+pub fn look(image: &SimulatedDirectory, mode: Durability) -> Result<Found, Error> {
+    let image = image.crash(CrashPolicy::KeepAll, 0);
+    let opening = Opening { mode, automatic: false, seed: image.fingerprint() };
+    let index = open(Arc::new(image.clone()), opening)?;
+    let state = found(&index)?;
+    let bounds = if mode == Durability::Off { segments::lower_bounds(&image) } else { Vec::new() };
+    Ok(Found { state, bounds })
+}
+
 /// Opens what a crash left, writes five more, closes, opens again, compares; `image` stays as it was.
 pub fn recover(image: &SimulatedDirectory, mode: Durability) -> Result<Found, String> {
     let image = image.crash(CrashPolicy::KeepAll, 0);
     let index = open_again(&image, mode)?;
-    let state = found(&index)?;
+    let state = found(&index).map_err(|error| format!("reading it: {error}"))?;
     let bounds = if mode == Durability::Off { segments::lower_bounds(&image) } else { Vec::new() };
     check(&index)?;
     let mut history = History::new(vec![state.clone()], mode);
@@ -61,7 +72,8 @@ pub fn recover(image: &SimulatedDirectory, mode: Durability) -> Result<Found, St
     }
     index.close().map_err(|error| format!("closing it: {error}"))?;
     let index = open_again(&image, mode).map_err(|error| format!("again: {error}"))?;
-    let (again, expected) = (found(&index)?, &history.states[5]);
+    let again = found(&index).map_err(|error| format!("reading it again: {error}"))?;
+    let expected = &history.states[5];
     if again != *expected {
         return Err(format!("after five more writes and a close {again:?} instead of {expected:?}"));
     }

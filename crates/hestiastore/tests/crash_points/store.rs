@@ -41,17 +41,19 @@ pub fn value(write: u32) -> Vec<u8> {
     write.to_be_bytes().repeat(20)
 }
 
-/// What stands in the index, or what no write ever wrote.
-pub fn found(index: &Index) -> Result<State, String> {
+/// What stands in the index. A value that nobody wrote is shown as the number [`INVENTED`].
+pub fn found(index: &Index) -> Result<State> {
     let mut state = State::new();
-    for entry in index.iter().map_err(|error| error.to_string())? {
-        let (key, bytes) = entry.map_err(|error| error.to_string())?;
+    for entry in index.iter()? {
+        let (key, bytes) = entry?;
         let write = bytes.first_chunk().map(|bytes| u32::from_be_bytes(*bytes));
-        let write = write.filter(|write| value(*write) == bytes);
-        state.insert(key, write.ok_or_else(|| format!("key {key} has a value that nobody wrote"))?);
+        state.insert(key, write.filter(|write| value(*write) == bytes).unwrap_or(INVENTED));
     }
     Ok(state)
 }
+
+/// The number of no write.
+pub const INVENTED: u32 = u32::MAX;
 
 /// A directory as a script finds it, and what stands in it.
 pub fn start(start: Start, mode: Durability) -> (SimulatedDirectory, State) {

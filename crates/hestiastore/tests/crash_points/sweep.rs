@@ -1,6 +1,5 @@
 //! Every script, crashed at every change, under every policy.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +10,8 @@ use hestiastore::directory::{CrashPolicy, Directory, SimulatedDirectory};
 
 use crate::history::History;
 use crate::recorded::{Point, Recorded};
-use crate::recovery::{Found, Legal, recover};
+use crate::recoveries::Recoveries;
+use crate::recovery::Legal;
 use crate::script::Script;
 use crate::store::{Opening, State, found, open, start};
 
@@ -34,14 +34,14 @@ impl fmt::Display for Tally {
         let [scripts, points, cases, recoveries, second] =
             [&self.scripts, &self.points, &self.cases, &self.recoveries, &self.second]
                 .map(|number| number.load(Ordering::Relaxed));
-        write!(f, "{scripts} scripts, {points} operations, {cases} cases, {recoveries} different, ")?;
-        write!(f, "{second} recoveries crashed again")
+        write!(f, "{cases} cases: {scripts} scripts crashed at {points} operations, ")?;
+        write!(f, "{recoveries} different images recovered, {second} recoveries crashed again")
     }
 }
 
-/// What the recoveries of images found, by what was in them.
+/// A sweep under way.
 pub struct Sweep {
-    known: [Mutex<HashMap<(u64, Durability), Arc<Found>>>; 16],
+    recoveries: Recoveries,
     pub tally: Tally,
     second_crash_of_each: usize,
 }
@@ -56,6 +56,8 @@ pub fn on_all_cores(scripts: &[Script], one: impl Fn(&Script) -> Result<(), Stri
                 while let Some(script) = scripts.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let outcome = catch_unwind(AssertUnwindSafe(|| one(script)));
                     if let Err(text) = outcome.unwrap_or_else(|_| Err("a panic".to_owned())) {
+                        // A long run need not be waited for.
+                        println!("HESTIA_CRASH_SCRIPT='{script}': {text}");
                         failures.lock().unwrap().push(format!("HESTIA_CRASH_SCRIPT='{script}': {text}"));
                     }
                 }
@@ -70,13 +72,19 @@ pub fn on_all_cores(scripts: &[Script], one: impl Fn(&Script) -> Result<(), Stri
 
 pub fn sweep_all(scripts: &[Script], second_crash_of_each: usize) -> Tally {
     let sweep = Sweep::new(second_crash_of_each);
-    on_all_cores(scripts, |script| sweep.script(script));
+    on_all_cores(scripts, |script| {
+        sweep.script(script).inspect(|()| {
+            if sweep.tally.scripts.load(Ordering::Relaxed).is_multiple_of(100) {
+                println!("so far: {}", sweep.tally);
+            }
+        })
+    });
     sweep.tally
 }
 
 impl Sweep {
     pub fn new(second_crash_of_each: usize) -> Self {
-        Self { known: Default::default(), tally: Tally::default(), second_crash_of_each }
+        Self { recoveries: Recoveries::default(), tally: Tally::default(), second_crash_of_each }
     }
 
     pub fn script(&self, script: &Script) -> Result<(), String> {
@@ -101,33 +109,22 @@ impl Sweep {
         for policy in CrashPolicy::ALL {
             let image = point.image.crash(policy, seed as u64);
             let place = |text: String| format!("{policy:?}: {text}");
-            let (found, new) = self.recover(&image, history.mode).map_err(place)?;
+            self.tally.cases.fetch_add(1, Ordering::Relaxed);
+            let (found, new) = self.recoveries.of(&image, history.mode).map_err(place)?;
+            self.tally.recoveries.fetch_add(usize::from(new), Ordering::Relaxed);
             legal.check(&found).map_err(place)?;
-            let chosen = self.tally.recoveries.load(Ordering::Relaxed) % self.second_crash_of_each == 0;
+            let chosen =
+                self.tally.recoveries.load(Ordering::Relaxed).is_multiple_of(self.second_crash_of_each);
             if again && new && chosen {
-                self.crash_again(&image, &[found.state.clone()], history.mode).map_err(place)?;
+                self.crash_again(&image, std::slice::from_ref(&found.state), history.mode).map_err(place)?;
             }
         }
-        if again && seed % self.second_crash_of_each == 0 {
+        if again && seed.is_multiple_of(self.second_crash_of_each) {
             // The process dies, and the power goes only in the recovery: what is pending still is.
             self.crash_again(&point.image.kill(), states, history.mode)
                 .map_err(|text| format!("killed: {text}"))?;
         }
         Ok(())
-    }
-
-    /// What stands in an image, and whether nobody has looked before.
-    fn recover(&self, image: &SimulatedDirectory, mode: Durability) -> Result<(Arc<Found>, bool), String> {
-        self.tally.cases.fetch_add(1, Ordering::Relaxed);
-        let key = (image.fingerprint(), mode);
-        let known = &self.known[(key.0 % 16) as usize];
-        if let Some(found) = known.lock().unwrap().get(&key) {
-            return Ok((Arc::clone(found), false));
-        }
-        self.tally.recoveries.fetch_add(1, Ordering::Relaxed);
-        let found = Arc::new(recover(image, mode)?);
-        known.lock().unwrap().insert(key, Arc::clone(&found));
-        Ok((found, true))
     }
 
     /// Recovers `image`, in which one of `states` stands, and writes once; crashes at every change
@@ -145,7 +142,7 @@ impl Sweep {
         let place = |error: String| format!("recovering it: {error}");
         let opening = Opening { mode, automatic: false, seed: image.fingerprint() };
         let index = open(Arc::new(recorded.clone()), opening).map_err(|error| place(error.to_string()))?;
-        history.states.push(found(&index).map_err(place)?);
+        history.states.push(found(&index).map_err(|error| place(error.to_string()))?);
         history.write(&index, [2_000_000], true).map_err(|error| place(error.to_string()))?;
         index.flush_and_wait().map_err(|error| place(error.to_string()))?;
         history.all_durable();

@@ -173,7 +173,7 @@ fn l4_a_crash_while_the_damaged_log_is_set_aside_loses_nothing_more() {
     let expected = after_writes(loss.first_lost_seq - 1);
     let kept: Vec<(String, Vec<u8>)> =
         logs[1..].iter().map(|name| (name.clone(), damaged.read_all(name).unwrap())).collect();
-    let mut whole_again = 0;
+    let mut whole_since = None;
     for stop in 0.. {
         let directory = damaged.crash(CrashPolicy::KeepAll, 0);
         let index = cut(&directory).open().unwrap();
@@ -187,9 +187,12 @@ fn l4_a_crash_while_the_damaged_log_is_set_aside_loses_nothing_more() {
             for (name, bytes) in &kept {
                 assert!(is_kept(&after, name, bytes), "{name} is gone after a crash at {stop}, {policy:?}");
             }
-            let by_default = quiet(&after).open();
-            whole_again += usize::from(by_default.is_ok());
-            drop(by_default);
+            let is_whole = quiet(&after).open().is_ok();
+            if policy == CrashPolicy::KeepAll {
+                // From the edit on that names the end, nobody has to choose a policy any more.
+                assert!(is_whole || whole_since.is_none(), "whole at {whole_since:?}, not at {stop}");
+                whole_since = whole_since.or(is_whole.then_some(stop));
+            }
             let index = cut(&after).open().unwrap_or_else(|error| panic!("{stop} {policy:?}: {error}"));
             let mut found = all(&index);
             found.remove(&9_999);
@@ -208,7 +211,7 @@ fn l4_a_crash_while_the_damaged_log_is_set_aside_loses_nothing_more() {
             break;
         }
     }
-    assert!(whole_again > 10, "{whole_again}");
+    assert!(whole_since.is_some());
 }
 
 #[test]
@@ -224,5 +227,5 @@ fn a_second_damaged_log_of_the_same_number_does_not_replace_the_first() {
     index.put(1, b"new").unwrap();
     index.close().unwrap();
     assert_eq!(directory.read_all(&place).unwrap(), b"set aside before");
-    assert!(directory.read_all(&format!("{place}.2")).unwrap() == evidence);
+    assert!(directory.read_all(&format!("{place}.1")).unwrap() == evidence);
 }

@@ -7,7 +7,8 @@ use hestiastore::directory::SimulatedDirectory;
 use hestiastore::{Error, IndexState};
 
 use crate::support::{
-    MODES, Model, all, assert_clean, assert_same, at, fill, put_when_taken, quiet, used_bytes, value,
+    MODES, Model, all, assert_clean, assert_same, at, fill, names_of, put_when_taken, quiet, used_bytes,
+    value,
 };
 
 #[track_caller]
@@ -184,20 +185,29 @@ fn d8_an_unclean_end_whose_log_is_larger_than_memory_opens_on_a_full_disk() {
 #[test]
 fn d8_a_refused_first_write_leaves_nothing_behind() {
     let directory = SimulatedDirectory::new();
-    let index = at(&directory).write_buffer(|w| w.budget_bytes(4 << 20)).create().unwrap();
+    let large =
+        at(&directory).write_buffer(|w| w.budget_bytes(4 << 20)).segment(|s| s.target_bytes(16 << 10));
+    let index = large.create().unwrap();
     let mut model = Model::new();
-    for _ in 0..1_500 {
-        put_when_taken(&index, &mut model, 500);
+    for _ in 0..2 {
+        for _ in 0..1_500 {
+            put_when_taken(&index, &mut model, 500);
+        }
+        if model.len() == 1_500 {
+            index.compact_and_wait().unwrap();
+            index.wait_until_idle().unwrap();
+        }
     }
+    assert!(index.metrics_snapshot().segments.count > 2);
     let killed = directory.kill();
     drop(index);
-    leave_room(&killed, 300_000);
+    // Enough for the buffer of one segment, not for those of all.
+    leave_room(&killed, 550_000);
     let index = at(&killed).write_buffer(|w| w.budget_bytes(4 << 20)).open().unwrap();
-    assert_refused(&index.put(1, value(1, 500)).unwrap_err());
-    let used = used_bytes(&killed);
+    let runs = names_of(&killed, "run-");
     for _ in 0..20 {
         assert_refused(&index.put(1, value(1, 500)).unwrap_err());
-        assert!(used_bytes(&killed) <= used, "{} after {used}", used_bytes(&killed));
+        assert_eq!(names_of(&killed, "run-"), runs);
     }
     killed.set_capacity_bytes(None);
     index.put(1, value(1, 500)).unwrap();

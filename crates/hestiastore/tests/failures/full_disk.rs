@@ -53,8 +53,9 @@ impl Disk {
         disk
     }
 
+    /// As far as there is room.
     fn fill_up(&self) {
-        std::fs::write(self.path.join("ballast"), vec![1; 3 << 20]).unwrap();
+        let _ = std::fs::write(self.path.join("ballast"), vec![1; 3 << 20]);
     }
 
     fn free(&self) {
@@ -109,7 +110,7 @@ fn refused_and_resumed(disk: &Disk, mode: Durability) {
     for _ in 0..1_000 {
         put_when_taken(&index, &mut model, VALUE_BYTES);
     }
-    index.flush_and_wait().unwrap();
+    flush_when_possible(&index);
     assert_eq!(index.writes_refused(), None);
     assert_same(&all(&index), &model);
     index.close().unwrap();
@@ -117,6 +118,14 @@ fn refused_and_resumed(disk: &Disk, mode: Durability) {
     assert_same(&all(&index), &model);
     assert_clean(&index);
     index.close().unwrap();
+}
+
+/// A merge may have filled the disk for a moment.
+fn flush_when_possible(index: &Index) {
+    while let Err(error) = index.flush_and_wait() {
+        assert_refused(&error);
+        std::thread::yield_now();
+    }
 }
 
 #[test]
@@ -141,15 +150,14 @@ fn closed_and_opened(disk: &Disk, mode: Durability) {
     // Not a byte is left.
     let rest = std::fs::write(disk.path.join("rest"), vec![1; 8 << 20]);
     assert!(rest.is_err());
-    if mode == Durability::Off {
-        let error = index.close().unwrap_err();
+    // Without a log it depends on how far the last flush came.
+    if let Err(error) = index.close() {
+        assert!(mode == Durability::Off, "{error}");
         assert_refused(&error);
         assert_same(&all(&index), &model);
         disk.free();
         index.close().unwrap();
         disk.fill_up();
-    } else {
-        index.close().unwrap();
     }
     let reader = settings(&disk.index(), mode).open_read_only().unwrap();
     assert_same(&all(&reader), &model);

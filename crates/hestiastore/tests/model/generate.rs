@@ -1,24 +1,30 @@
 //! Random histories.
 
 use hestiastore::config::Durability;
-use hestiastore::directory::CrashPolicy;
+use hestiastore::directory::{CrashPolicy, Fault, OperationKind};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::data::KEY_NUMBERS;
-use crate::settings::Settings;
-use crate::step::{Crash, End, KeyNumber, Move, Read, Step, ValueSpec};
+use crate::settings::{Bloom, Settings};
+use crate::step::{Crash, End, KeyNumber, Move, Read, Step, Trouble, ValueSpec};
 
-/// A whole history: what the index is created with, and what happens to it.
+/// A whole history: what the index is created with, what happens to it, and what it is opened with when the same
+/// happens once more: each opening takes the next of these, whatever the steps say.
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub settings: Settings,
     pub steps: Vec<Step>,
+    pub others: Vec<Settings>,
 }
 
 pub fn history() -> impl Strategy<Value = Plan> {
-    (settings(), vec(step(), 1..90)).prop_map(|(settings, steps)| Plan { settings, steps })
+    (settings(), vec(step(), 1..90), vec(settings(), 1..4)).prop_map(|(settings, steps, others)| Plan {
+        settings,
+        steps,
+        others,
+    })
 }
 
 /// Keys lie close together, so that histories meet the same ones again.
@@ -101,6 +107,32 @@ fn policy() -> impl Strategy<Value = CrashPolicy> {
     select(&CrashPolicy::ALL[..])
 }
 
+/// A fault that an operation of this kind can meet, and that no store could overlook: a sync that lies is not
+/// among them.
+fn fault() -> impl Strategy<Value = (Fault, OperationKind)> {
+    use OperationKind::{Allocate, Create, Open, Read, Remove, Rename, SyncFile, SyncNames, Write};
+    let errors = vec![std::io::ErrorKind::Other, std::io::ErrorKind::StorageFull];
+    let failing = vec![Write, Write, SyncFile, SyncFile, Create, Rename, SyncNames, Allocate, Remove];
+    prop_oneof![
+        4 => (select(errors.clone()), select(failing.clone()))
+            .prop_map(|(error, on)| (Fault::FailBefore(error), on)),
+        3 => (select(errors), select(failing)).prop_map(|(error, on)| (Fault::FailAfter(error), on)),
+        2 => select(vec![SyncFile, SyncNames]).prop_map(|on| (Fault::FailSyncAndForget, on)),
+        2 => select(vec![Read, Open])
+            .prop_map(|on| (Fault::FailBefore(std::io::ErrorKind::Other), on)),
+        2 => select(vec![Fault::ShortRead, Fault::FlipBitOnRead]).prop_map(|fault| (fault, Read)),
+    ]
+}
+
+fn trouble() -> impl Strategy<Value = Trouble> {
+    let names = select(vec!["*", "run-*", "log-*", "MANIFEST*"]);
+    (fault(), names, 0..40u16, 1..4u8, crash()).prop_map(|((fault, on), names, spared, times, crash)| {
+        // What is read of the log and the manifest is read at openings, of which these know nothing.
+        let names = if fault == Fault::FlipBitOnRead { "run-*" } else { names };
+        Trouble { fault, on, names, spared, times, crash }
+    })
+}
+
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => (key(), value()).prop_map(|(key, value)| Step::Put(key, value)),
@@ -123,6 +155,13 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::WaitUntilIdle),
         1 => Just(Step::Sync),
         1 => Just(Step::Check),
+        1 => Just(Step::Scrub),
+        4 => trouble().prop_map(Step::Trouble),
+        1 => (0..200_000u32, crash()).prop_map(|(bytes, crash)| Step::FillDisk(bytes, crash)),
+        2 => Just(Step::Heal),
+        1 => (any::<u8>(), any::<u32>(), 1..=255u8)
+            .prop_map(|(file, offset, mask)| Step::Rot { file, offset, mask }),
+        1 => settings().prop_map(Step::ReadOnly),
         3 => settings().prop_map(Step::Reopen),
         3 => crash().prop_map(Step::Crash),
         2 => (0..200u16, crash()).prop_map(|(count, crash)| Step::FailAfter(count, crash)),
@@ -144,10 +183,10 @@ fn settings() -> impl Strategy<Value = Settings> {
         select(vec![1u32, 2, 3, 16]),
         select(vec![256u64, 1_024, 8_192]),
         any::<bool>(),
-        any::<bool>(),
-        select(vec![1u64 << 10, 64 << 10]),
+        select(vec![Bloom::Off, Bloom::Rate(0.01), Bloom::Rate(0.3), Bloom::Bytes(64)]),
+        (select(vec![1u64 << 10, 64 << 10]), select(vec![4u64 << 10, 16 << 10])),
     );
-    let work = (1..4u32, any::<bool>());
+    let work = (1..4u32, any::<bool>(), select(vec![0u64, 0, 1 << 20, 1 << 30]));
     let modes = vec![
         Durability::Off,
         Durability::Buffered,
@@ -155,12 +194,14 @@ fn settings() -> impl Strategy<Value = Settings> {
         Durability::GroupSync,
         Durability::Sync,
     ];
-    let log = (select(modes), select(vec![16u64 << 10, 64 << 10]), 1..4u64, any::<bool>());
+    let log =
+        (select(modes), select(vec![16u64 << 10, 64 << 10]), 1..4u64, any::<bool>(), select(vec![0, 50u64]));
     (memory, shape, work, log).prop_map(|(memory, shape, work, log)| {
         let (budget, delta_cache, cache, cached_segments, loaded) = memory;
-        let (target, fan_in, main_percent, chunk_keys, chunk_bytes, compress, bloom, io_buffer) = shape;
-        let (threads, automatic) = work;
-        let (durability, log_file, log_growth, tight_log) = log;
+        let (target, fan_in, main_percent, chunk_keys, chunk_bytes, compress, bloom, (io_buffer, block)) =
+            shape;
+        let (threads, automatic, scrub) = work;
+        let (durability, log_file, log_growth, tight_log, group_delay_micros) = log;
         Settings {
             budget,
             delta_cache,
@@ -171,6 +212,7 @@ fn settings() -> impl Strategy<Value = Settings> {
             chunk_bytes,
             compress,
             bloom,
+            block,
             io_buffer,
             cache,
             cached_segments,
@@ -181,6 +223,8 @@ fn settings() -> impl Strategy<Value = Settings> {
             log_file,
             log_growth,
             tight_log,
+            group_delay_micros,
+            scrub,
         }
     })
 }

@@ -1,7 +1,7 @@
 //! The ends of an index and its new beginnings: close, crash, kill, recovery.
 
 use hestiastore::directory::{CrashPolicy, Directory, SimulatedDirectory};
-use hestiastore::{Error, Result};
+use hestiastore::{Error, IndexState, Result};
 
 use crate::data::{KEY_NUMBERS, key};
 use crate::history::assert_same;
@@ -14,6 +14,7 @@ const SMALL: ValueSpec = ValueSpec { length: 9, plain: false };
 
 impl World {
     fn open(&mut self, settings: Settings) -> Result<Index> {
+        let settings = self.settings_instead_of(settings);
         self.openings += 1;
         let index = settings.builder(&self.directory, self.openings).open()?;
         self.settings = settings;
@@ -25,14 +26,24 @@ impl World {
     pub fn reopen(&mut self, settings: Settings) -> Result<()> {
         self.assert_nothing_in_quarantine();
         let index = self.index.take().expect("it is open between steps");
-        let closed = index.close();
-        if let Some((snapshot, _)) = self.snapshots.first() {
+        let mut closed = index.close();
+        if matches!(closed, Err(Error::WritesRefused { .. })) && index.state() == IndexState::Ready {
+            // Without a log a full disk keeps it open, so that nothing is lost.
+            self.troubles.end(&self.directory);
+            closed = index.close();
+        }
+        let ended = index.state() == IndexState::Closed;
+        assert!(ended || self.armed.is_some(), "{closed:?}, and it is still open");
+        if let Some((snapshot, _)) = self.snapshots.first().filter(|_| ended) {
             assert!(matches!(snapshot.get(&[][..]), Err(Error::Closed)), "a snapshot lives after close");
         }
         self.snapshots.clear();
         self.iterators.clear();
         closed?;
         self.history.all_is_durable();
+        // What is read at an opening is not among the operations that are to fail.
+        self.troubles.end(&self.directory);
+        self.troubles.forget();
         let index = self.open(settings)?;
         assert_same("after a clean close", &everything(&index)?, self.history.current());
         self.index = Some(index);
@@ -42,6 +53,7 @@ impl World {
     /// Crashes, recovers, and goes on with what was found.
     pub fn crash(&mut self, crash: &Crash) {
         self.armed = None;
+        self.troubles.forget();
         if self.index.is_some() {
             self.assert_nothing_in_quarantine();
         }
@@ -54,6 +66,7 @@ impl World {
         // The old one ends on its own directory, whatever state that is in.
         drop(self.index.take());
         self.directory = image;
+        self.directory.set_capacity_bytes(None);
         let mut power_cut = crash.policy.is_some();
         if let Some((count, policy)) = crash.again {
             self.fail_in_recovery(crash, count, policy, power_cut);
@@ -109,11 +122,85 @@ impl World {
         assert!(self.ever_off || quarantined == 0, "{quarantined} files in quarantine");
     }
 
+    /// An error that a trouble brought about: an index that failed of it is left as a crash leaves it, any
+    /// other goes on.
+    pub fn suffer(&mut self, error: &Error) {
+        self.iterators.clear();
+        let ended = self.index.as_ref().is_none_or(|index| index.state() != IndexState::Ready);
+        if ended {
+            // What a failed index was at may be beyond what its log holds.
+            self.ever_off = true;
+            let crash = self.troubles.crash().expect("there is a trouble");
+            self.crash(&crash);
+        } else {
+            assert!(!matches!(error, Error::Closed | Error::Failed { .. }), "{error}, but it goes on");
+        }
+    }
+
+    /// Closes, reads with other settings, and opens again: reading changes nothing.
+    pub fn read_only(&mut self, settings: Settings) -> Result<()> {
+        let usual = self.settings;
+        self.reopen(usual)?;
+        self.index.take().expect("it is open").close()?;
+        let before = self.directory.fingerprint();
+        let reader = self.settings_instead_of(settings).builder(&self.directory, 0).open_read_only()?;
+        assert_same("opened for reading only", &everything(&reader)?, self.history.current());
+        let report = reader.check()?;
+        assert!(report.is_clean(), "{report}");
+        reader.close()?;
+        assert_eq!(self.directory.fingerprint(), before, "reading changed something");
+        self.index = Some(self.open(usual)?);
+        Ok(())
+    }
+
+    /// Damages a byte of a run for a while: every answer is right or says so, and a check names the run.
+    pub fn rot(&mut self, file: u8, offset: u32, mask: u8) -> Result<()> {
+        self.index().wait_until_idle()?;
+        let Ok(names) = self.directory.list() else { return Ok(()) };
+        let runs: Vec<&String> = names.iter().filter(|name| name.ends_with(".sst")).collect();
+        let Some(name) = runs.get(usize::from(file) % runs.len().max(1)) else { return Ok(()) };
+        let length = self.directory.read_all(name).map_or(0, |bytes| bytes.len() as u64);
+        let offset = u64::from(offset) % length.max(1);
+        if self.directory.flip_bit(name, offset, mask).is_err() {
+            return Ok(());
+        }
+        let outcome = self.look_at_rot(name);
+        // A merge may have replaced it meanwhile.
+        let _ = self.directory.flip_bit(name, offset, mask);
+        self.iterators.clear();
+        outcome
+    }
+
+    fn look_at_rot(&self, name: &str) -> Result<()> {
+        let told = |outcome: Result<()>| match outcome {
+            Err(Error::Corruption { file, .. }) if file == name => Ok(()),
+            outcome => outcome,
+        };
+        let source = Source::Index(self.index());
+        for number in 0..KEY_NUMBERS {
+            told(source.compare_get(&key(number), self.history.current()))?;
+        }
+        told(source.compare(&Read::Everything, self.history.current()))?;
+        let report = self.index().check()?;
+        let names_it = report.problems.iter().any(|problem| problem.to_string().contains(name));
+        let is_nobodys = report.unnamed_files.iter().any(|unnamed| unnamed == name)
+            || self.directory.read_all(name).is_none();
+        assert!(names_it || is_nobodys || self.settings.automatic, "{name} is damaged: {report}");
+        Ok(())
+    }
+
     /// The end of a history: nothing is left on disk that nobody needs.
     pub fn end(mut self) {
         if let Some(crash) = self.armed.take() {
             self.crash(&crash);
         }
+        self.troubles.end(&self.directory);
+        if self.index().state() != IndexState::Ready {
+            self.ever_off = true;
+            let crash = self.troubles.crash().expect("only a trouble ends an index");
+            self.crash(&crash);
+        }
+        self.others.clear();
         let quiet = Settings { automatic: false, threads: 1, ..self.settings };
         self.reopen(quiet).expect("it closes and opens");
         self.put(1, SMALL).expect("a write after opening works");

@@ -14,6 +14,7 @@ mod reading;
 mod regressions;
 mod settings;
 mod step;
+mod trouble;
 mod world;
 
 use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};

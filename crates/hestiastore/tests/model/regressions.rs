@@ -13,7 +13,7 @@ fn bytes(length: u32) -> ValueSpec {
 }
 
 fn check(settings: Settings, steps: Vec<Step>) {
-    run(&Plan { settings, steps });
+    run(&Plan { settings, steps, others: Vec::new() });
 }
 
 /// A writer that needed more room than was free slept for ever when the active buffers held less than

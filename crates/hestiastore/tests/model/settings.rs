@@ -10,6 +10,14 @@ use hestiastore::environment::Environment;
 pub type Index = SegmentIndex<Vec<u8>, Vec<u8>>;
 pub type Builder = hestiastore::IndexBuilder<Vec<u8>, Vec<u8>>;
 
+/// Filters of new runs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Bloom {
+    Off,
+    Rate(f64),
+    Bytes(u64),
+}
+
 /// See the module. Sizes are in bytes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Settings {
@@ -21,7 +29,8 @@ pub struct Settings {
     pub chunk_keys: u32,
     pub chunk_bytes: u64,
     pub compress: bool,
-    pub bloom: bool,
+    pub bloom: Bloom,
+    pub block: u64,
     pub io_buffer: u64,
     pub cache: u64,
     pub cached_segments: Option<u32>,
@@ -32,6 +41,9 @@ pub struct Settings {
     pub log_file: u64,
     pub log_growth: u64,
     pub tight_log: bool,
+    pub group_delay_micros: u64,
+    /// Of a scrub in the background.
+    pub scrub: u64,
 }
 
 impl Settings {
@@ -45,7 +57,8 @@ impl Settings {
         chunk_keys: 4,
         chunk_bytes: 512,
         compress: true,
-        bloom: true,
+        bloom: Bloom::Rate(0.01),
+        block: 4 << 10,
         io_buffer: 4 << 10,
         cache: 64 << 10,
         cached_segments: None,
@@ -56,6 +69,8 @@ impl Settings {
         log_file: 16 << 10,
         log_growth: 1,
         tight_log: true,
+        group_delay_micros: 0,
+        scrub: 0,
     };
 
     pub fn has_log(&self) -> bool {
@@ -83,13 +98,20 @@ impl Settings {
                     .max_bytes(self.chunk_bytes.min(self.target / 4))
                     .filters(FilterNames::from_iter(filters.iter().copied()))
             })
-            .bloom(|b| b.enabled(self.bloom))
-            .io(|i| i.buffer_bytes(self.io_buffer))
+            .bloom(|b| match self.bloom {
+                Bloom::Off => b.enabled(false),
+                Bloom::Rate(rate) => b.enabled(true).false_positive_rate(rate).size_bytes(None).hashes(None),
+                Bloom::Bytes(bytes) => b.enabled(true).size_bytes(Some(bytes)).hashes(Some(3)),
+            })
+            .io(|i| i.block_bytes(self.block).buffer_bytes(self.io_buffer))
             .cache(|c| c.chunk_bytes(self.cache).segments(self.cached_segments).loaded_bytes(self.loaded))
-            .maintenance(|m| m.threads(self.threads).automatic(self.automatic))
+            .maintenance(|m| {
+                m.threads(self.threads).automatic(self.automatic).scrub_bytes_per_second(self.scrub)
+            })
             .log(|l| {
                 l.durability(self.durability)
                     .sync_interval(Duration::from_millis(1))
+                    .group_delay(Duration::from_micros(self.group_delay_micros))
                     .first_file_bytes(self.log_file)
                     .max_file_bytes(self.log_file * self.log_growth)
                     .limit_bytes(self.tight_log.then_some(limit))

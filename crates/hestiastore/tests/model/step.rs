@@ -1,7 +1,7 @@
 //! What may happen to an index.
 
 use hestiastore::config::Durability;
-use hestiastore::directory::CrashPolicy;
+use hestiastore::directory::{CrashPolicy, Fault, OperationKind};
 
 use crate::settings::Settings;
 
@@ -66,6 +66,19 @@ pub struct Crash {
     pub settings: Settings,
 }
 
+/// A fault, and what follows if the index fails of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trouble {
+    pub fault: Fault,
+    pub on: OperationKind,
+    /// Of files whose names fit.
+    pub names: &'static str,
+    /// So many operations that fit are spared, and so many are then struck.
+    pub spared: u16,
+    pub times: u8,
+    pub crash: Crash,
+}
+
 /// One step of a history. Steps that make no sense where they stand do nothing.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
@@ -110,6 +123,21 @@ pub enum Step {
     Check,
     Reopen(Settings),
     Crash(Crash),
+    /// A check, slowly; whoever is asked does not wait long.
+    Scrub,
+    /// Operations fail, or read what is not there, until [`Step::Heal`] or the next opening.
+    Trouble(Trouble),
+    /// The disk has so many bytes left, until [`Step::Heal`] or the next opening.
+    FillDisk(u32, Crash),
+    Heal,
+    /// One byte of some run is damaged for a while: every answer is right or says so, and a check tells.
+    Rot {
+        file: u8,
+        offset: u32,
+        mask: u8,
+    },
+    /// Closed, opened for reading only with these settings, and opened again.
+    ReadOnly(Settings),
     /// The directory fails for good after so many operations; the power is cut when that shows.
     FailAfter(u16, Crash),
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hestiastore::directory::SimulatedDirectory;
-use hestiastore::{Error, Result, Snapshot, WriteBatch};
+use hestiastore::{CheckReport, Error, IndexState, Result, ScrubOptions, Snapshot, WriteBatch};
 
 use crate::data::{KEY_NUMBERS, key, value};
 use crate::generate::Plan;
@@ -11,6 +11,7 @@ use crate::history::{Changes, History, State};
 use crate::reading::{Entries, Iter, Source, advance, expected_between};
 use crate::settings::{Index, Settings};
 use crate::step::{Crash, Step, ValueSpec};
+use crate::trouble::Troubles;
 
 /// So many snapshots, and so many iterators, are open at once at most.
 const READERS: usize = 4;
@@ -26,6 +27,10 @@ pub struct World {
     pub iterators: Vec<(Iter, Entries)>,
     /// What follows once the directory has failed.
     pub armed: Option<Crash>,
+    /// What goes wrong with the directory for the time being.
+    pub troubles: Troubles,
+    /// In place of the settings that the steps name.
+    pub others: Vec<Settings>,
     /// The index was once without a log: runs that nobody names may come to quarantine.
     pub ever_off: bool,
     writes: u64,
@@ -33,9 +38,17 @@ pub struct World {
     pub openings: u64,
 }
 
-/// Goes through a history, and panics where the index is not what the model is.
+/// Goes through a history with the settings that it names, and with others: the index is what the model is, and
+/// so the same, each time. Panics where it is not.
 pub fn run(plan: &Plan) {
-    let mut world = World::create(plan.settings);
+    live(plan, Vec::new());
+    if !plan.others.is_empty() {
+        live(plan, plan.others.clone());
+    }
+}
+
+fn live(plan: &Plan, others: Vec<Settings>) {
+    let mut world = World::create(others.first().copied().unwrap_or(plan.settings), others);
     for (place, step) in plan.steps.iter().enumerate() {
         if std::env::var_os("HESTIA_MODEL_TRACE").is_some() {
             eprintln!("{place}: {step:?}");
@@ -43,6 +56,7 @@ pub fn run(plan: &Plan) {
         if let Err(error) = world.take(step) {
             match world.armed.take() {
                 Some(crash) => world.crash(&crash),
+                None if world.troubles.excuse(&error) => world.suffer(&error),
                 None => panic!("step {place}, {step:?}: {error}"),
             }
         }
@@ -51,7 +65,7 @@ pub fn run(plan: &Plan) {
 }
 
 impl World {
-    fn create(settings: Settings) -> Self {
+    fn create(settings: Settings, others: Vec<Settings>) -> Self {
         let directory = SimulatedDirectory::new();
         let index = settings.builder(&directory, 1).create().unwrap();
         World {
@@ -62,10 +76,18 @@ impl World {
             snapshots: Vec::new(),
             iterators: Vec::new(),
             armed: None,
+            troubles: Troubles::default(),
+            others,
             ever_off: !settings.has_log(),
             writes: 0,
             openings: 1,
         }
+    }
+
+    /// What the next opening is to be done with.
+    pub fn settings_instead_of(&self, named: Settings) -> Settings {
+        let turn = self.openings as usize % self.others.len().max(1);
+        self.others.get(turn).copied().unwrap_or(named)
     }
 
     pub fn index(&self) -> &Index {
@@ -128,6 +150,25 @@ impl World {
             Step::WaitUntilIdle => self.index().wait_until_idle(),
             Step::Sync => self.then_durable(Index::sync),
             Step::Check => self.check(),
+            Step::Scrub => {
+                let report = self.index().scrub(ScrubOptions::default().bytes_per_second(1 << 30))?;
+                self.assert_clean(&report);
+                Ok(())
+            }
+            Step::Trouble(trouble) => {
+                self.troubles.begin(&self.directory, trouble);
+                Ok(())
+            }
+            Step::FillDisk(bytes, crash) => {
+                self.troubles.fill_disk(&self.directory, u64::from(*bytes), crash);
+                Ok(())
+            }
+            Step::Heal => {
+                self.troubles.end(&self.directory);
+                Ok(())
+            }
+            Step::Rot { file, offset, mask } => self.rot(*file, *offset, *mask),
+            Step::ReadOnly(settings) => self.read_only(*settings),
             Step::Reopen(settings) => self.reopen(*settings),
             Step::Crash(crash) => {
                 self.crash(crash);
@@ -172,6 +213,9 @@ impl World {
                     self.history.all_is_durable();
                 }
             }
+            // Met before anything was begun.
+            Err(Error::WritesRefused { .. }) => {}
+            Err(_) if self.index().state() == IndexState::Ready => {}
             Err(_) => self.history.add_unanswered(changes, logged),
         }
         outcome
@@ -185,10 +229,15 @@ impl World {
 
     pub fn check(&self) -> Result<()> {
         let report = self.index().check()?;
-        let failed = |problem: &Error| matches!(problem, Error::Io { .. } | Error::Failed { .. });
-        let excused = self.armed.is_some() && report.problems.iter().all(failed);
-        assert!(report.is_clean() || excused, "{report}");
+        self.assert_clean(&report);
         Ok(())
+    }
+
+    fn assert_clean(&self, report: &CheckReport) {
+        let failed = |problem: &Error| matches!(problem, Error::Io { .. } | Error::Failed { .. });
+        let excused =
+            |problem: &Error| (self.armed.is_some() && failed(problem)) || self.troubles.excuse(problem);
+        assert!(report.problems.iter().all(excused), "{report}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! Damaged, lost and stale manifests.
 
-use hestiastore::directory::Directory;
+use hestiastore::directory::{CrashPolicy, Directory};
 use hestiastore::repair::{Action, RepairOptions, repair};
 
 use crate::store::{Author, Store, builder, everything, options, rich};
@@ -115,12 +115,16 @@ fn a_manifest_damaged_anywhere() {
         for at in (0..used).step_by(97) {
             let store = original.copy();
             store.fill(MANIFEST, at..at + 1, original.bytes(MANIFEST)[at as usize] ^ 0x20);
-            store.repaired(&format!("{state}, at {at} of {used}"));
+            let what = format!("{state}, at {at} of {used}");
+            assert_same_entries(&store, &what);
+            store.repaired(&what);
         }
         for length in (0..used).step_by(499) {
             let store = original.copy();
             store.directory.truncate(MANIFEST, length).unwrap();
-            store.repaired(&format!("{state}, cut to {length}"));
+            let what = format!("{state}, cut to {length}");
+            assert_same_entries(&store, &what);
+            store.repaired(&what);
         }
     }
 }
@@ -144,6 +148,58 @@ fn a_manifest_of_an_older_generation() {
     for (age, manifest) in older.iter().enumerate() {
         let store = original.copy();
         store.directory.write_all(MANIFEST, manifest).unwrap();
+        assert_same_entries(&store, &format!("manifest {age}"));
         store.repaired(&format!("manifest {age}"));
     }
+}
+
+/// What is there when a job is stopped at each operation in turn, with the manifest of before and without one.
+#[track_caller]
+fn stopped_everywhere(
+    name: &str,
+    automatic: bool,
+    job: impl Fn(&crate::store::Index) -> hestiastore::Result<()>,
+) {
+    let original = rich().close();
+    let before = original.bytes(MANIFEST);
+    for count in 0.. {
+        let store = original.copy();
+        let index = builder(&store.directory).maintenance(|m| m.automatic(automatic)).open().unwrap();
+        store.directory.fail_after(Some(store.directory.operation_count() + count));
+        let outcome = job(&index);
+        let mut image = store.clone();
+        image.directory = store.directory.crash(CrashPolicy::KeepAll, count);
+        drop(index);
+        for manifest in [None, Some(&before)] {
+            let what = format!("{name}, stopped at {count}, older manifest: {}", manifest.is_some());
+            let store = image.copy();
+            match manifest {
+                Some(bytes) => store.directory.write_all(MANIFEST, bytes).unwrap(),
+                None => store.directory.remove(MANIFEST).unwrap(),
+            }
+            assert_same_entries(&store, &what);
+            if count % 10 == 0 {
+                store.repaired(&what);
+            }
+        }
+        if outcome.is_ok() {
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_manifest_lost_at_any_moment_of_a_compaction() {
+    stopped_everywhere("compaction", false, |index| index.compact_and_wait());
+}
+
+#[test]
+fn a_manifest_lost_at_any_moment_of_merges_and_splits() {
+    stopped_everywhere("merges and splits", true, |index| {
+        // Nothing new, so that the entries are known whatever comes through.
+        index.delete(&b"never there".to_vec())?;
+        index.flush_and_wait()?;
+        index.wait_until_idle()?;
+        index.compact_and_wait()
+    });
 }

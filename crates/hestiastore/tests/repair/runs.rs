@@ -207,3 +207,26 @@ fn crc32(bytes: &[u8]) -> u32 {
         )
     })
 }
+
+#[test]
+fn f6_the_last_run_of_a_merge_answers_to_the_end() {
+    let mut author = Author::new();
+    author.put(0..400);
+    author.put_large([379]);
+    author.flush();
+    // The large one fills its run, and nothing is kept behind it.
+    author.delete(380..400);
+    author.compact();
+    let store = author.close();
+    let answered: Vec<String> = store.files("run-").iter().map(|run| answers_for(&store, run)).collect();
+    assert!(answered.len() > 1, "{answered:?}");
+    let to_the_end = answered.iter().filter(|range| range.ends_with("to before the end")).count();
+    assert_eq!(to_the_end, 1, "{answered:?}");
+}
+
+fn answers_for(store: &Store, run: &str) -> String {
+    let mut text = Vec::new();
+    hestiastore::inspect::dump_run(&store.shared(), run, Some(0), &mut text).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    text.lines().find(|line| line.starts_with("answers for")).unwrap().to_owned()
+}

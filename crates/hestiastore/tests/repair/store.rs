@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use hestiastore::directory::{CrashPolicy, Directory, MemoryDirectory};
+use hestiastore::directory::{CrashPolicy, Directory, SimulatedDirectory};
 use hestiastore::environment::Environment;
 use hestiastore::repair::{Finding, RepairOptions, RepairReport, plan_repair, repair};
 use hestiastore::{IndexBuilder, Result, SegmentIndex};
@@ -14,13 +14,13 @@ pub type Index = SegmentIndex<Bytes, Bytes>;
 /// An index and every operation on it: the operation at place n has seq n + 1.
 #[derive(Clone)]
 pub struct Store {
-    pub directory: MemoryDirectory,
+    pub directory: SimulatedDirectory,
     pub history: Vec<(Bytes, Option<Bytes>)>,
     /// Operations behind this seq were never proven to be on disk: damage may pass for the tail of the log.
     pub proven_seq: u64,
 }
 
-pub fn builder(directory: &MemoryDirectory) -> IndexBuilder<Bytes, Bytes> {
+pub fn builder(directory: &SimulatedDirectory) -> IndexBuilder<Bytes, Bytes> {
     Index::builder_in(Arc::new(directory.clone()))
         .environment(Environment::repeatable(directory.operation_count() + 77))
         .write_buffer(|w| w.budget_bytes(16 << 20).delta_cache_bytes(0))
@@ -51,7 +51,7 @@ impl Author {
     }
 
     pub fn with_segments_of(target_bytes: u64) -> Self {
-        let directory = MemoryDirectory::new();
+        let directory = SimulatedDirectory::new();
         let index = builder(&directory).segment(|s| s.target_bytes(target_bytes)).create().unwrap();
         let store = Store { directory, history: Vec::new(), proven_seq: 0 };
         Self { index, store, generation: 0 }
@@ -108,7 +108,7 @@ impl Author {
         self.index = builder(&self.store.directory).open().unwrap();
     }
 
-    pub fn directory(&self) -> &MemoryDirectory {
+    pub fn directory(&self) -> &SimulatedDirectory {
         &self.store.directory
     }
 
@@ -307,7 +307,7 @@ fn a_sound_store_is_left_alone() {
 
 #[test]
 fn nothing_of_ours_is_no_index() {
-    let directory = MemoryDirectory::new();
+    let directory = SimulatedDirectory::new();
     directory.write_all("notes.txt", b"mine").unwrap();
     let shared: Arc<dyn Directory> = Arc::new(directory.clone());
     let error = repair(&shared, &options()).unwrap_err();

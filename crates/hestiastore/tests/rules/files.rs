@@ -424,3 +424,22 @@ fn f10_the_same_environment_gives_the_same_files() {
         assert!(*bytes == second[name], "{name}");
     }
 }
+
+/// With identities as in the life before, a new run would take the place of an old one.
+#[test]
+fn f10_a_seed_is_mixed_with_the_epoch() {
+    let directory = SimulatedDirectory::new();
+    let builder = || quiet(&directory).environment(Environment::repeatable(7)).maintenance(|m| m.threads(1));
+    builder().create().unwrap().close().unwrap();
+    for life in 0..4u64 {
+        let index = builder().open().unwrap();
+        for n in 0..10 {
+            index.put(life * 10 + n, [life as u8]).unwrap();
+        }
+        index.flush_and_wait().unwrap();
+        index.close().unwrap();
+    }
+    let index = builder().open().unwrap();
+    assert_eq!(index.len().unwrap(), 40);
+    assert!(index.check().unwrap().is_clean());
+}

@@ -65,7 +65,6 @@ fn every_file_replaced_by_an_older_generation() {
                     case.harmed.extend(generation.keys().cloned());
                 }
                 let verdict = case.judge(|d| d.write_all(name, bytes).unwrap());
-                println!("{end:?} {name} {what}: {verdict:?}");
                 tally.count(verdict);
             }
         }

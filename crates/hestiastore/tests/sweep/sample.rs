@@ -14,5 +14,5 @@ pub fn places(length: usize, dense: impl Fn(usize) -> bool, stride: usize) -> im
 
 /// Prints figures that `cargo xtask sweep` collects.
 pub fn tell(cases: u64, what: &str) {
-    println!("sweep: {cases} {what}");
+    println!("sweep: {cases} cases, {what}");
 }

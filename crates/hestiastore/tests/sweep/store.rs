@@ -1,12 +1,13 @@
 //! A small store with every kind of file, what it held after each commit, and what it looked like earlier.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 use std::time::Duration;
 
 use hestiastore::directory::{CrashPolicy, Directory, SimulatedDirectory};
 use hestiastore::environment::Environment;
+use hestiastore::inspect::{LogContent, LogItem, LogRecord};
 use hestiastore::{IndexBuilder, Result, SegmentIndex, WriteBatch, inspect};
 
 pub type Bytes = Vec<u8>;
@@ -58,6 +59,8 @@ pub struct Store {
     /// Everything through this seq is proven by the manifest.
     pub proven_seq: u64,
     pub witnesses: Vec<Witness>,
+    /// Every key there ever was, and some that never were.
+    pub keys: Vec<Bytes>,
 }
 
 /// How the last process that wrote ended.
@@ -233,7 +236,9 @@ impl Building {
         let witnesses = files.keys().filter(|name| name.starts_with("log-"));
         let witnesses = witnesses.flat_map(|name| marks(&directory, name)).collect();
         let Self { states, generations, .. } = self;
-        Store { directory, files, generations, states, proven_seq, witnesses }
+        let never = [&b""[..], b"absent", b"key 5", b"zzz"].map(<[u8]>::to_vec);
+        let keys = never.into_iter().chain((0..230).map(key)).collect();
+        Store { directory, files, generations, states, proven_seq, witnesses, keys }
     }
 }
 
@@ -242,19 +247,22 @@ pub fn key(number: u32) -> Bytes {
 }
 
 fn marks(directory: &SimulatedDirectory, name: &str) -> Vec<Witness> {
-    let mut text = Vec::new();
-    let _: Result<()> = inspect::dump_log(directory, name, &mut text);
-    let text = String::from_utf8(text).unwrap();
-    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-    let marks = text.lines().map(words).filter(|words| words.iter().any(|word| word == "SYNC"));
+    let mut marks = Vec::new();
+    let _: Result<_> = inspect::read_log(directory, name, None, &mut |item| {
+        let mark = match item {
+            LogItem::Record(LogRecord { content: LogContent::Sync { synced_seq, .. }, offset, .. }) => {
+                Some((offset, synced_seq))
+            }
+            LogItem::Later(later) => later.synced_seq.map(|synced| (later.offset, synced)),
+            _ => None,
+        };
+        marks.extend(mark.map(|(offset, seq)| {
+            let offset = offset as usize;
+            Witness { file: name.to_owned(), place: offset..offset + MARK_BYTES, seq }
+        }));
+        Ok(ControlFlow::Continue(()))
+    });
     marks
-        .map(|words| {
-            let offset: usize = words[0].parse().unwrap();
-            let through = words.iter().position(|word| word == "through").unwrap();
-            let (place, seq) = (offset..offset + MARK_BYTES, words[through + 1].parse().unwrap());
-            Witness { file: name.to_owned(), place, seq }
-        })
-        .collect()
 }
 
 /// The store is what the sweeps think it is.
@@ -269,13 +277,6 @@ fn the_store_has_every_kind_of_file() {
         let has_logs = store.names("log-").len() >= 2 && store.witnesses.len() >= 3;
         assert_eq!(has_logs, end != End::Flushed, "{:?}", store.witnesses);
         assert!(store.proven_seq > 0);
-        let mut manifest = Vec::new();
-        inspect::dump_manifest(&store.directory, "MANIFEST", &mut manifest).unwrap();
-        let manifest = String::from_utf8(manifest).unwrap();
-        println!(
-            "{report}{:?}\n{manifest}",
-            store.files.iter().map(|(n, b)| (n, b.len())).collect::<Vec<_>>()
-        );
         let found: State = index.iter().unwrap().map(|entry| entry.unwrap()).collect();
         assert!(found == *store.last());
         let bytes: usize = store.files.values().map(Vec::len).sum();

@@ -61,8 +61,10 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
                 scope.spawn(move || Lane { index, mouth, round, lane }.write())
             })
             .collect();
-        while act == Act::Compact {
-            index.compact_and_wait()?;
+        if act == Act::Compact {
+            loop {
+                index.compact_and_wait()?;
+            }
         }
         for lane in lanes {
             lane.join().map_err(|_| "a lane has panicked")??;

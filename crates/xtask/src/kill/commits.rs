@@ -67,7 +67,7 @@ impl CommitId {
             _ => chance.below(150),
         } as usize;
         let mut value = [self.round.to_be_bytes(), self.number.to_be_bytes()].concat();
-        if length % 2 == 0 {
+        if length.is_multiple_of(2) {
             value.extend(chance.fill(length));
         } else {
             value.resize(value.len() + length, self.number as u8);

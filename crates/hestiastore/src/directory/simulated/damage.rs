@@ -55,7 +55,7 @@ impl SimulatedDirectory {
     /// names of the directory are durable after this. Not counted, not refused.
     ///
     /// # Errors
-    /// As [`Directory::create`], without `AlreadyExists`.
+    /// As [`create`](crate::directory::Directory::create), without `AlreadyExists`.
     pub fn write_all(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let mut names = self.shared.names.lock();
         let inode = match entries::file(&names.current, name) {

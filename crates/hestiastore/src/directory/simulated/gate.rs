@@ -151,6 +151,10 @@ impl Gate {
         self.capacity_bytes.store(bytes.unwrap_or(NO_LIMIT), Ordering::SeqCst);
     }
 
+    pub(super) fn used_bytes(&self) -> u64 {
+        self.used_bytes.load(Ordering::SeqCst)
+    }
+
     /// Takes space, or says that there is none. A change that takes none always succeeds.
     pub(super) fn reserve(&self, bytes: u64) -> io::Result<()> {
         if bytes == 0 {

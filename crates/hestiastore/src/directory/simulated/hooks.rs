@@ -87,9 +87,14 @@ impl SimulatedDirectory {
     }
 
     /// Limits the sum of the lengths of all files that have a name or are open. What would exceed
-    /// it fails with [`io::ErrorKind::StorageFull`] and changes nothing. `None` lifts the limit.
+    /// it fails with [`StorageFull`](std::io::ErrorKind::StorageFull) and changes nothing. `None` lifts the limit.
     pub fn set_capacity_bytes(&self, capacity_bytes: Option<u64>) {
         self.shared.gate.set_capacity(capacity_bytes);
+    }
+
+    /// The sum of the lengths of all files that have a name or are open.
+    pub fn used_bytes(&self) -> u64 {
+        self.shared.gate.used_bytes()
     }
 
     /// Lets a fault befall the operations that the rule names, from now on. Where several rules

@@ -7,6 +7,7 @@ mod history;
 mod memory;
 mod rules;
 mod state;
+mod verify;
 mod writing;
 
 use super::*;

@@ -29,6 +29,8 @@ mod builder;
 mod chunk;
 mod column;
 mod fingerprints;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 #[cfg(test)]
 mod tests;
 

@@ -22,6 +22,8 @@
 //! ```
 
 mod builder;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod heads;
 mod index;
 #[cfg(test)]

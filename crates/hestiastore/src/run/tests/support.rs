@@ -67,6 +67,17 @@ impl Written {
     }
 }
 
+/// What a verification of the whole run finds.
+pub(super) fn problems_of(run: &Arc<Run>) -> Vec<crate::Error> {
+    let mut check = RunCheck::new(Arc::clone(run));
+    let mut passed_bytes = 0;
+    while let Some(bytes) = check.step() {
+        passed_bytes += bytes;
+    }
+    assert_eq!(passed_bytes, run.file_bytes());
+    check.finish().into_parts().0
+}
+
 pub(super) fn write(versions: &[Version], settings: &RunSettings) -> Written {
     let written = Written { files: MemoryFiles::new(), uid: 0x1234_5678_9abc_def0 };
     let mut writer = RunWriter::create(&written.directory(), settings, identity(written.uid)).unwrap();

@@ -1,0 +1,119 @@
+//! `hestia repair`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use hestiastore::Error;
+use hestiastore::directory::{Directory, FsDirectory};
+use hestiastore::repair::{Finding, KeyRange, Loss, RepairOptions, RepairReport, plan_repair, repair};
+
+use crate::failure::{Failure, Outcome};
+use crate::output::Output;
+
+const AFTER_HELP: &str = "\
+Damaged and replaced files are moved to quarantine/ in the directory, never deleted. Nobody else may have
+the index open. See docs/repair.md for what each kind of damage leads to.
+
+Examples:
+  hestia repair words --dry-run
+  hestia repair words
+  hestia repair words --json | jq -r '.findings[] | .file + \": \" + .damage'
+
+Exit codes:
+  0  nothing to repair, or everything repaired and nothing lost
+  1  something is lost, or may be; with --dry-run: there is something to repair
+  2  it could not be repaired; the index is as it was";
+
+/// Repair a damaged index, and say what is lost
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Arguments {
+    /// Directory of the index
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+    /// Only say what would be done; change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// As one JSON object
+    #[arg(long)]
+    json: bool,
+    /// Type of the keys, if manifest and runs are all lost
+    #[arg(long, value_name = "TYPE", requires = "value_type")]
+    key_type: Option<String>,
+    /// Type of the values, likewise
+    #[arg(long, value_name = "TYPE", requires = "key_type")]
+    value_type: Option<String>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
+    let directory = open(arguments)?;
+    let mut options = RepairOptions::default();
+    if let (Some(key_type), Some(value_type)) = (&arguments.key_type, &arguments.value_type) {
+        options = options.types(key_type, value_type);
+    }
+    let report = match arguments.dry_run {
+        true => plan_repair(&directory, &options),
+        false => repair(&directory, &options),
+    };
+    let report = report.map_err(|error| with_advice(error, arguments))?;
+    let mut output = Output::new()?;
+    if arguments.json {
+        output.line(to_json(&report))?;
+    } else {
+        output.write(report.to_string().as_bytes())?;
+    }
+    output.finish()?;
+    let is_no = if arguments.dry_run { !report.is_sound() } else { report.is_lossy() };
+    Ok(if is_no { Outcome::No } else { Outcome::Done })
+}
+
+fn open(arguments: &Arguments) -> Result<Arc<dyn Directory>, Failure> {
+    let opened = FsDirectory::open(&arguments.directory);
+    let cannot = |error| Failure::Io(format!("open {}", arguments.directory.display()), error);
+    Ok(Arc::new(opened.map_err(cannot)?))
+}
+
+fn with_advice(error: Error, arguments: &Arguments) -> Failure {
+    match &error {
+        Error::InvalidConfig { .. } if arguments.key_type.is_none() => {
+            Failure::Message(format!("{error}: --key-type TYPE --value-type TYPE"))
+        }
+        _ => error.into(),
+    }
+}
+
+fn to_json(report: &RepairReport) -> serde_json::Value {
+    serde_json::json!({
+        "sound": report.is_sound(),
+        "lossy": report.is_lossy(),
+        "applied": report.applied,
+        "findings": report.findings.iter().map(finding).collect::<Vec<_>>(),
+    })
+}
+
+fn finding(finding: &Finding) -> serde_json::Value {
+    serde_json::json!({
+        "file": finding.file,
+        "damage": finding.damage,
+        "action": finding.action.name(),
+        "losses": finding.losses.iter().map(loss).collect::<Vec<_>>(),
+    })
+}
+
+fn loss(loss: &Loss) -> serde_json::Value {
+    let KeyRange { lower, upper, .. } = &loss.keys;
+    let last_seq = (loss.seqs.1 != u64::MAX).then_some(loss.seqs.1);
+    serde_json::json!({
+        "text": loss.to_string(),
+        "lower_hex": hex(lower),
+        "upper_hex": upper.as_deref().map(hex),
+        "first_seq": loss.seqs.0,
+        "last_seq": last_seq,
+        "entries_at_most": loss.entries_at_most,
+        "older_may_return": loss.older_may_return,
+    })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
