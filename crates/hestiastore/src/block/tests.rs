@@ -98,6 +98,22 @@ fn f2_every_flipped_bit_of_a_block_is_found() {
 }
 
 #[test]
+fn f2_a_block_of_another_place_or_file_is_refused() {
+    let files = write(&payload(4080 * 3), 4080, 1 << 20);
+    let mut out = Vec::new();
+    open(&files, UID).read_checked(0, 3, &mut out).unwrap();
+    // The low half of the uid stands in the block, and all of it is in the CRC.
+    for other in [UID ^ 1, UID ^ (1 << 40)] {
+        assert!(open(&files, other).read_checked(0, 1, &mut out).is_err(), "{other:x}");
+    }
+    let mut moved = files.content("f");
+    moved.copy_within(4096..8192, 8192);
+    files.set_content("f", moved);
+    open(&files, UID).read_checked(0, 1, &mut out).unwrap();
+    assert!(open(&files, UID).read_checked(1, 1, &mut out).is_err());
+}
+
+#[test]
 fn f2_ranges_beyond_the_file_allocate_nothing() {
     let files = write(&payload(100), 100, 1024);
     let reader = open(&files, UID);

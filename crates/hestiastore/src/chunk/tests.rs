@@ -168,6 +168,12 @@ fn f3_forged_lengths_and_filters_are_refused() {
 }
 
 #[test]
+fn f3_a_length_that_cannot_be_allocates_nothing() {
+    let told = FilterPipeline::default().revert(0b111, b"12345", u32::MAX).unwrap_err();
+    assert!(told.contains("cannot decode"), "{told}");
+}
+
+#[test]
 fn filters_have_names_numbers_and_an_order() {
     let pipeline = FilterPipeline::from_names(&["lz4"]).unwrap();
     assert_eq!(pipeline.names(), ["magic-number", "crc32", "lz4"]);

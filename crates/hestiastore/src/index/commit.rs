@@ -170,7 +170,10 @@ impl Core {
             commit.route(&route);
             match self.try_place(commit, &route)? {
                 Ok(placed) => return Ok(placed),
-                Err(Obstacle::Stale) => stale += 1,
+                Err(Obstacle::Stale) => {
+                    stale += 1;
+                    debug_assert!(stale <= 2, "a route that is held still does not change");
+                }
                 Err(Obstacle::NoLog) => {
                     drop(held);
                     self.prepare_next_log(commit.record.record_bytes())?;

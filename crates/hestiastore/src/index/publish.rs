@@ -203,6 +203,7 @@ mod tests {
                         };
                         publisher.complete(ticket, ticket + 1);
                         publisher.wait_visible(ticket + 1).unwrap();
+                        assert!(publisher.visible() > ticket, "it never falls");
                     }
                 });
             }

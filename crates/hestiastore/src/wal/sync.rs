@@ -129,6 +129,32 @@ mod tests {
     }
 
     #[test]
+    fn l2_a_sync_that_began_before_is_none_for_who_comes_later() {
+        let gate = SyncGate::new(0);
+        let (led, later) = (AtomicU64::new(0), AtomicU64::new(0));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let sync = || {
+                    led.store(1, Ordering::SeqCst);
+                    // Until the other is at the gate, and most likely waits there.
+                    while later.load(Ordering::SeqCst) == 0 {
+                        std::thread::yield_now();
+                    }
+                    (0..1_000).for_each(|_| std::thread::yield_now());
+                    Ok(1)
+                };
+                gate.sync_through(1, sync, || Error::Closed).unwrap();
+            });
+            while led.load(Ordering::SeqCst) == 0 {
+                std::thread::yield_now();
+            }
+            later.store(1, Ordering::SeqCst);
+            gate.sync_through(2, || Ok(2), || Error::Closed).unwrap();
+            assert_eq!(gate.synced_seq(), 2);
+        });
+    }
+
+    #[test]
     fn d8_a_failed_sync_is_final() {
         let gate = SyncGate::new(0);
         assert!(gate.sync_through(1, || Err(Error::ReadOnly), || Error::Closed).is_err());

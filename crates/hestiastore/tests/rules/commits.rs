@@ -50,6 +50,17 @@ fn c4_a_put_is_visible_to_everybody_when_it_returns() {
 }
 
 #[test]
+fn c5_who_finds_only_newer_versions_goes_on_to_older_layers() {
+    let index = quiet(&SimulatedDirectory::new()).create().unwrap();
+    index.put(1, b"older").unwrap();
+    index.flush_and_wait().unwrap();
+    let before = index.snapshot().unwrap();
+    index.put(1, b"newer").unwrap();
+    assert_eq!(before.get(1).unwrap().as_deref(), Some(&b"older"[..]));
+    assert_eq!(before.iter().unwrap().next().unwrap().unwrap().1, b"older");
+}
+
+#[test]
 fn c6_a_snapshot_shows_its_moment_through_flush_merge_and_split() {
     let directory = SimulatedDirectory::new();
     let index = splitting(&directory).create().unwrap();

