@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hestiastore::directory::SimulatedDirectory;
+use hestiastore::directory::{OperationKind, SimulatedDirectory};
 use hestiastore::{CheckReport, Error, IndexState, Result, ScrubOptions, Snapshot, WriteBatch};
 
 use crate::data::{KEY_NUMBERS, key, value};
@@ -157,6 +157,8 @@ impl World {
             }
             Step::Trouble(trouble) => {
                 self.troubles.begin(&self.directory, trouble);
+                // An unnamed run that cannot be read is set aside, which is safe.
+                self.ever_off |= trouble.on == OperationKind::Read;
                 Ok(())
             }
             Step::FillDisk(bytes, crash) => {
