@@ -197,7 +197,7 @@ fn a_manifest_lost_at_any_moment_of_a_compaction() {
 fn a_manifest_lost_at_any_moment_of_merges_and_splits() {
     stopped_everywhere("merges and splits", true, |index| {
         // Nothing new, so that the entries are known whatever comes through.
-        index.delete(&b"never there".to_vec())?;
+        index.delete(b"never there".to_vec())?;
         index.flush_and_wait()?;
         index.wait_until_idle()?;
         index.compact_and_wait()

@@ -100,7 +100,7 @@ impl Author {
     pub fn settle(&mut self) {
         self.index.close().unwrap();
         let settling = builder(&self.store.directory).maintenance(|m| m.automatic(true)).open().unwrap();
-        settling.put(&key(0), b"settled").unwrap();
+        settling.put(key(0), b"settled").unwrap();
         self.store.history.push((key(0), Some(b"settled".to_vec())));
         settling.flush_and_wait().unwrap();
         settling.wait_until_idle().unwrap();
@@ -221,7 +221,7 @@ impl Store {
         let check = index.check().unwrap();
         assert!(check.is_clean(), "{what}: {check}");
         for n in (0..700).step_by(90) {
-            index.put(&key(n), b"afterwards").unwrap();
+            index.put(key(n), b"afterwards").unwrap();
             found.insert(key(n), b"afterwards".to_vec());
         }
         index.compact_and_wait().unwrap();

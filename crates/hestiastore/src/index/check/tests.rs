@@ -90,7 +90,8 @@ fn other_handle(run: &RunRef, file_bytes: u64, max_seq: u64, keys: (&[u8], &[u8]
 
 #[test]
 fn f6_a_reference_says_what_its_run_says() {
-    let cases: [(&str, fn(&mut RunRef)); 6] = [
+    type Case = (&'static str, fn(&mut RunRef));
+    let cases: [Case; 6] = [
         ("records 40 entries, the file has 39", |run| run.entries += 1),
         ("records 1 tombstones, the file has 0", |run| run.tombstones += 1),
         ("bytes between the bounds", |run| run.stored_bytes += 1),
