@@ -28,7 +28,9 @@ pub(super) struct FsFile {
 
 impl FsFile {
     pub(super) fn new(file: fs::File, mode: OpenMode) -> Self {
-        Self { file, writable: mode == OpenMode::ReadWrite, allowed_bytes: AtomicU64::new(0) }
+        let writable = mode == OpenMode::ReadWrite;
+        let allowed_bytes = if writable { allowed_length(&file) } else { 0 };
+        Self { file, writable, allowed_bytes: AtomicU64::new(allowed_bytes) }
     }
 
     /// Looks at the limit when the file is written to further out than before.
@@ -88,6 +90,13 @@ impl File for FsFile {
     fn sync(&self) -> io::Result<()> {
         self.file.sync_data()
     }
+}
+
+/// The file's length, if the limit allows it: writes into what is reserved need not look again, or each
+/// record of a log would cost a system call more.
+fn allowed_length(file: &fs::File) -> u64 {
+    let length = file.metadata().map_or(0, |metadata| metadata.len());
+    check_size_limit(length).map_or(0, |()| length)
 }
 
 /// [`io::ErrorKind::FileTooLarge`] if no file of the process may have `length` bytes.
