@@ -3,7 +3,7 @@
 
     run.py                  all guards
     run.py C2 l5-           those of a rule, or whose name begins so
-    run.py --table          the table of docs/rules.md
+    run.py --table          the tables of docs/reliability.md
     run.py --check          only whether every snippet is still found once
 
 The guards are in the *.toml beside this file. Each names its rule, the guard in words, one or more edits (a

@@ -1,5 +1,5 @@
 //! The rules of `PROTOCOL.md` as they show in the public interface and in the files. Each test is named after
-//! its rule; `docs/rules.md` lists all of them, also those inside `src/`.
+//! its rule; `docs/reliability.md` lists all of them, also those inside `src/`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test helpers fail by panicking")]
 
