@@ -74,6 +74,33 @@ fn a_damaged_chunk_is_told_by_its_keys() {
     assert_eq!(hestia(&["repair", &place.index]).ok_text(), "nothing to repair\n");
 }
 
+/// Loses an entry, told on an output that takes nothing.
+#[test]
+fn a_loss_is_answered_and_kept_though_nobody_reads_it() {
+    let (place, _) = filled();
+    let run = place.files(".sst").into_iter().min_by_key(|path| path.metadata().unwrap().len()).unwrap();
+    flip(&run, 9000);
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = common::command(&["repair", &place.index]).stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_contains(&told, "the index is repaired, and the report is in its quarantine/repair-report.txt");
+    let kept = place.path("index").join("quarantine/repair-report.txt");
+    assert_contains(&std::fs::read_to_string(kept).unwrap(), "  lost: at most ");
+    hestia(&["check", &place.index]).ok();
+}
+
+#[test]
+fn a_closed_output_does_not_hide_a_loss() {
+    let (place, _) = filled();
+    let run = place.files(".sst").into_iter().min_by_key(|path| path.metadata().unwrap().len()).unwrap();
+    flip(&run, 9000);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = common::command(&["repair", &place.index]).stdout(writer).output().unwrap();
+    assert_eq!((output.status.code(), &*output.stderr), (Some(1), &b""[..]));
+}
+
 #[test]
 fn a_lost_manifest_is_rebuilt() {
     let (place, scan) = filled();

@@ -4,8 +4,10 @@ use std::io;
 
 use crate::directory::{Directory, OpenMode, free_place, move_to_quarantine};
 use crate::error::{Error, Result};
+use crate::repair::RepairReport;
 
 const PIECE_BYTES: usize = 1 << 20;
+const REPORT_NAME: &str = "repair-report.txt";
 
 /// Copies a file into the quarantine; content and name are durable after the next sync of the directory.
 pub(super) fn keep_copy(directory: &dyn Directory, name: &str) -> Result<()> {
@@ -17,6 +19,27 @@ pub(super) fn keep_copy(directory: &dyn Directory, name: &str) -> Result<()> {
         // Half a copy is no use to anybody, and on a full disk it takes room.
         let _ = directory.remove(&unfinished);
     })
+}
+
+/// Writes a repair's report there, of the plan that the new manifest's edit carries out, and gives its place.
+pub(super) fn keep_report(
+    directory: &dyn Directory,
+    report: &RepairReport,
+    edit_number: u64,
+) -> Result<String> {
+    let place = free_place(directory, REPORT_NAME).map_err(|error| cannot(REPORT_NAME, error))?;
+    let text = format!("This was done if the manifest has reached edit {edit_number}.\n{report}");
+    let written = directory.create(&place).and_then(|file| {
+        file.write_at(0, text.as_bytes())?;
+        file.sync()
+    });
+    match written {
+        Ok(()) => Ok(place),
+        Err(error) => {
+            let _ = directory.remove(&place);
+            Err(Error::io("write", place, error))
+        }
+    }
 }
 
 /// Moves a file there.

@@ -217,6 +217,8 @@ pub struct RepairReport {
     pub findings: Vec<Finding>,
     /// The actions were carried out.
     pub applied: bool,
+    /// Where in the directory this report was written to, before the new manifest took its place.
+    pub kept_in: Option<String>,
 }
 
 impl RepairReport {
