@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::options::RepairOptions;
 use super::placing::measure;
 use super::plan::Plan;
-use super::quarantine::{keep_copy, keep_report, move_away, remove_if_there};
+use super::quarantine::{Copied, keep_copy, keep_report, move_away, remove_if_there};
 use super::report::RepairReport;
 use super::salvage::Salvage;
 use super::survey;
@@ -24,8 +24,12 @@ pub(super) fn apply(
     write_runs(directory, options, &mut plan, &mut written)?;
     let had_manifest = survey::list(&**directory)?.iter().any(|name| name == MANIFEST_NAME);
     let manifest = had_manifest.then(|| MANIFEST_NAME.to_owned());
-    for file in plan.copied.iter().chain(&plan.given_up).chain(&manifest) {
+    for file in plan.copied.iter().chain(&manifest) {
         keep_copy(&**directory, file)?;
+    }
+    let mut given_up = Vec::with_capacity(plan.given_up.len());
+    for file in &plan.given_up {
+        given_up.push((file, keep_copy(&**directory, file)?));
     }
     // Written as of a repair that is done: who reads it later has only the manifest to compare.
     plan.report.applied = true;
@@ -40,8 +44,11 @@ pub(super) fn apply(
     for file in &plan.moved {
         move_away(&**directory, file)?;
     }
-    for file in &plan.given_up {
-        remove_if_there(&**directory, file)?;
+    for (file, copied) in given_up {
+        match copied {
+            Copied::Whole => remove_if_there(&**directory, file)?,
+            Copied::InPart => move_away(&**directory, file)?,
+        }
     }
     sync(&**directory)?;
     Ok(plan.report)
