@@ -128,6 +128,27 @@ fn types_that_nothing_tells_must_be_given() {
 }
 
 #[test]
+fn given_types_are_tried() {
+    let place = Place::created("(u32, u32)", "string");
+    hestia(&["put", &place.index, "(7, 8)", "seven"]).ok();
+    let repair =
+        |key: &str, value: &str| hestia(&["repair", &place.index, "--key-type", key, "--value-type", value]);
+    assert_contains(&repair("u33", "strin").failed(), "2 problems: --key-type \"u33\" is no type");
+    let other = repair("u32", "string").failed();
+    assert_eq!(other, "the index holds keys of type (u32, u32), not u32");
+    let manifest = place.path("index").join("MANIFEST");
+    std::fs::remove_file(&manifest).unwrap();
+    assert_contains(
+        &repair("u32", "string").failed(),
+        "the key type given does not fit the log's operation 1",
+    );
+    assert_contains(&repair("u64", "u64").failed(), "the value type given does not fit");
+    assert!(!manifest.exists());
+    assert_eq!(repair("(u32,u32)", "string").code, Some(1));
+    assert_eq!(hestia(&["get", &place.index, "(7, 8)"]).ok_text(), "seven\n");
+}
+
+#[test]
 fn what_is_no_index_is_a_failure() {
     let place = Place::new();
     assert_contains(&hestia(&["repair", &place.index]).failed(), "cannot open");

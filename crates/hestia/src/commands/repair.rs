@@ -9,6 +9,7 @@ use hestiastore::repair::{Finding, KeyRange, Loss, RepairOptions, RepairReport, 
 
 use crate::failure::{Failure, Outcome};
 use crate::output::{Output, say};
+use crate::{settings, type_names};
 
 const AFTER_HELP: &str = "\
 Damaged and replaced files are moved to quarantine/ in the directory, never deleted; the report is kept
@@ -37,7 +38,7 @@ pub(crate) struct Arguments {
     /// As one JSON object
     #[arg(long)]
     json: bool,
-    /// Type of the keys, if manifest and runs are all lost
+    /// Type of the keys, if manifest and runs are all lost; as create takes it
     #[arg(long, value_name = "TYPE", requires = "value_type")]
     key_type: Option<String>,
     /// Type of the values, likewise
@@ -46,11 +47,8 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
+    let options = options(arguments)?;
     let directory = open(arguments)?;
-    let mut options = RepairOptions::default();
-    if let (Some(key_type), Some(value_type)) = (&arguments.key_type, &arguments.value_type) {
-        options = options.types(key_type, value_type);
-    }
     let report = match arguments.dry_run {
         true => plan_repair(&directory, &options),
         false => repair(&directory, &options),
@@ -71,6 +69,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
         told => told?,
     }
     Ok(if is_no { Outcome::No } else { Outcome::Done })
+}
+
+fn options(arguments: &Arguments) -> Result<RepairOptions, Failure> {
+    let mut problems = Vec::new();
+    let mut options = RepairOptions::default();
+    if let (Some(key_type), Some(value_type)) = (&arguments.key_type, &arguments.value_type) {
+        let key_type = type_names::parse("--key-type", key_type, &mut problems);
+        options = options.types(&key_type, &type_names::parse("--value-type", value_type, &mut problems));
+    }
+    settings::refuse(&problems)?;
+    Ok(options)
 }
 
 fn tell(report: &RepairReport, as_json: bool) -> Result<(), Failure> {

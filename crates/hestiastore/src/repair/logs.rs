@@ -39,11 +39,6 @@ impl LogPlan {
         if listed.is_empty() {
             return Ok(plan);
         }
-        let to_list = |log: &LogState| ListedLog {
-            number: log.number,
-            uid: log.uid,
-            end: log.end.map(|end| (end.offset, end.last_seq)),
-        };
         let logs: Vec<ListedLog> = listed.iter().map(to_list).collect();
         let expectations = Expectations { proven_synced_seq, policy: RecoveryPolicy::CutAtDamage };
         let mut replayed: Option<(u64, u64)> = None;
@@ -111,6 +106,11 @@ impl LogPlan {
             report.add(file, format!("it follows the damage in {}", cut.file), Action::Quarantined);
         }
     }
+}
+
+/// As replay takes it.
+pub(super) fn to_list(log: &LogState) -> ListedLog {
+    ListedLog { number: log.number, uid: log.uid, end: log.end.map(|end| (end.offset, end.last_seq)) }
 }
 
 /// Operations from the cut on that no run of their segment holds.

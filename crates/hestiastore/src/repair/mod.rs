@@ -26,12 +26,15 @@ mod rebuild;
 mod report;
 mod salvage;
 mod survey;
+mod types;
 
 use std::io;
 use std::sync::Arc;
 
 use crate::directory::{Directory, DirectoryLock, LockMode};
 use crate::error::{Error, Result};
+
+use plan::Plan;
 
 pub use options::RepairOptions;
 pub use report::{Action, Finding, KeyRange, Loss, RepairReport};
@@ -68,11 +71,12 @@ pub use report::{Action, Finding, KeyRange, Loss, RepairReport};
 ///
 /// # Errors
 /// `Locked` while anybody has the index open, `NotAnIndex` where nothing of an index is found, `Unsupported`
-/// for files of a later version, `InvalidConfig` if the types are known from nowhere, and I/O errors; after an
+/// for files of a later version, `InvalidConfig` if the types are known from nowhere or do not fit what the
+/// log holds, `TypeMismatch` if they are stored and others are given, and I/O errors; after an
 /// error the directory holds what it held, or the repaired index.
 pub fn repair(directory: &Arc<dyn Directory>, options: &RepairOptions) -> Result<RepairReport> {
     let _lock = lock(&**directory)?;
-    let plan = plan::make(directory, options)?;
+    let plan = make_plan(directory, options)?;
     if plan.report.is_sound() {
         return Ok(plan.report);
     }
@@ -85,7 +89,13 @@ pub fn repair(directory: &Arc<dyn Directory>, options: &RepairOptions) -> Result
 /// As [`repair`].
 pub fn plan_repair(directory: &Arc<dyn Directory>, options: &RepairOptions) -> Result<RepairReport> {
     let _lock = lock(&**directory)?;
-    plan::make(directory, options).map(|plan| plan.report)
+    make_plan(directory, options).map(|plan| plan.report)
+}
+
+fn make_plan(directory: &Arc<dyn Directory>, options: &RepairOptions) -> Result<Plan> {
+    let plan = plan::make(directory, options)?;
+    types::check_given(directory, options, &plan)?;
+    Ok(plan)
 }
 
 /// The lock, after a look whether there is anything of ours: it must leave no file in what is somebody else's.
