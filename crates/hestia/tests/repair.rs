@@ -149,6 +149,24 @@ fn given_types_are_tried() {
 }
 
 #[test]
+fn lost_settings_are_given_again() {
+    let (place, scan) = filled();
+    std::fs::remove_file(place.path("index").join("MANIFEST")).unwrap();
+    let refused = hestia(&["repair", &place.index, "--set", "log.durability=never", "--set", "x"]).failed();
+    assert_contains(&refused, "2 problems: ");
+    let repair = ["repair", &place.index, "--set", "log.durability=sync", "--set", "chunk.max_keys=33"];
+    assert_eq!(hestia(&repair).code, Some(1));
+    let config = hestia(&["config", &place.index]).ok_text();
+    let setting = |name: &str| {
+        let line = config.lines().find(|line| line.contains(name)).unwrap();
+        line.to_owned()
+    };
+    assert_contains(&setting("chunk.max_keys"), "33");
+    assert_contains(&setting("log.durability"), "sync");
+    assert!(hestia(&["scan", &place.index]).ok() == scan);
+}
+
+#[test]
 fn what_is_no_index_is_a_failure() {
     let place = Place::new();
     assert_contains(&hestia(&["repair", &place.index]).failed(), "cannot open");

@@ -44,6 +44,9 @@ pub(crate) struct Arguments {
     /// Type of the values, likewise
     #[arg(long, value_name = "TYPE", requires = "key_type")]
     value_type: Option<String>,
+    /// A setting that is not to have its default, if the manifest is lost; may be given several times
+    #[arg(long = "set", value_name = "GROUP.KNOB=VALUE")]
+    settings: Vec<String>,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
@@ -78,8 +81,11 @@ fn options(arguments: &Arguments) -> Result<RepairOptions, Failure> {
         let key_type = type_names::parse("--key-type", key_type, &mut problems);
         options = options.types(&key_type, &type_names::parse("--value-type", value_type, &mut problems));
     }
+    let (patch, refused) = settings::parse(&arguments.settings);
+    problems.extend(refused);
+    problems.extend(settings::problems_together(&patch));
     settings::refuse(&problems)?;
-    Ok(options)
+    Ok(options.settings(patch))
 }
 
 fn tell(report: &RepairReport, as_json: bool) -> Result<(), Failure> {

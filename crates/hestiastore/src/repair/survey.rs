@@ -107,7 +107,11 @@ impl Survey {
         };
         let config = match state {
             Some(state) => Config::decode(&state.config)?,
-            None => Config::default().patched(&options.settings),
+            None => {
+                let config = Config::default().patched(&options.settings);
+                config.validate()?;
+                config
+            }
         };
         let mut survey = Self {
             directory: Arc::clone(directory),
