@@ -52,8 +52,11 @@ fn a_run_without_its_footer_loses_nothing() {
         std::fs::write(&run, &bytes[..bytes.len() - 64]).unwrap();
     }
     let before = bytes_of(&place);
+    // As a holder leaves it who was killed.
+    let lock = place.write("index/.lock", b"process 1\non host a\n");
     let plan = json(&["repair", &place.index, "--dry-run", "--json"], 1);
     assert!(bytes_of(&place) == before);
+    assert_eq!(std::fs::read(lock).unwrap(), b"process 1\non host a\n");
     assert_eq!((&plan["applied"], &plan["lossy"]), (&false.into(), &false.into()));
     assert_contains(&hestia(&["repair", &place.index]).ok_text(), "nothing is lost");
     assert!(hestia(&["scan", &place.index]).ok() == scan);
