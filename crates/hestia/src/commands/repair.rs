@@ -128,6 +128,7 @@ fn finding(finding: &Finding) -> serde_json::Value {
         "file": finding.file,
         "damage": finding.damage,
         "action": finding.action.name(),
+        "records_given_up": finding.records_given_up,
         "losses": finding.losses.iter().map(loss).collect::<Vec<_>>(),
     })
 }
