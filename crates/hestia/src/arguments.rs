@@ -120,4 +120,15 @@ mod tests {
     fn the_commands_are_consistent() {
         super::Arguments::command().debug_assert();
     }
+
+    #[test]
+    fn help_fits_on_a_terminal() {
+        fn check(command: &clap::Command) {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let long: Vec<&str> = help.lines().filter(|line| line.chars().count() > 100).collect();
+            assert!(long.is_empty(), "{}: {long:#?}", command.get_name());
+            command.get_subcommands().for_each(check);
+        }
+        check(&super::Arguments::command());
+    }
 }

@@ -94,10 +94,23 @@ fn is_free(directory: &Path) -> bool {
     }
 }
 
+/// Whether there are runs or logs.
+fn has_files_of_an_index(directory: &Path) -> bool {
+    let names = std::fs::read_dir(directory).into_iter().flatten().filter_map(Result::ok);
+    let mut names = names.filter_map(|entry| entry.file_name().into_string().ok());
+    names.any(|name| {
+        let is = |prefix: &str, ending: &str| name.starts_with(prefix) && name.ends_with(ending);
+        is("run-", ".sst") || is("log-", ".wal")
+    })
+}
+
 fn with_advice(error: Error, directory: &Path) -> Failure {
     match &error {
         Error::NotAnIndex { .. } if is_free(directory) => {
             Failure::Message(format!("{error}; make one with: hestia create"))
+        }
+        Error::NotAnIndex { .. } if has_files_of_an_index(directory) => {
+            Failure::Message(format!("{error}; if its manifest is lost, try: hestia repair --dry-run"))
         }
         _ => error.into(),
     }

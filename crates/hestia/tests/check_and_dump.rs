@@ -21,7 +21,7 @@ fn one_run() -> (Place, String) {
 #[test]
 fn check_and_stats_of_a_sound_index() {
     let (place, _) = one_run();
-    assert_contains(&hestia(&["check", &place.index]).ok_text(), "1 runs, 5000 entries");
+    assert_contains(&hestia(&["check", &place.index]).ok_text(), "1 run, 5000 entries");
     let report: serde_json::Value =
         serde_json::from_slice(&hestia(&["check", &place.index, "--json"]).ok()).unwrap();
     assert_eq!((&report["clean"], &report["entries"]), (&true.into(), &5000.into()));

@@ -108,7 +108,10 @@ fn a_closed_output_does_not_hide_a_loss() {
 fn a_lost_manifest_is_rebuilt() {
     let (place, scan) = filled();
     std::fs::remove_file(place.path("index").join("MANIFEST")).unwrap();
-    assert_contains(&hestia(&["get", &place.index, "key 00001"]).failed(), "is not a HestiaStore index");
+    let failed = hestia(&["get", &place.index, "key 00001"]).failed();
+    assert_contains(&failed, "is not a HestiaStore index");
+    assert!(failed.ends_with("; if its manifest is lost, try: hestia repair --dry-run"), "{failed}");
+    assert_contains(&hestia(&["check", &place.index]).failed(), "hestia repair");
     let report = json(&["repair", &place.index, "--json"], 1);
     let actions: Vec<_> =
         report["findings"].as_array().unwrap().iter().map(|found| &found["action"]).collect();

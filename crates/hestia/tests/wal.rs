@@ -93,6 +93,8 @@ fn a_dump_shows_keys_and_values_of_their_types() {
         assert!(text.starts_with(&hestia(same).ok_text()));
     }
     assert_eq!(hestia(&["wal", "dump", &place.index, "--limit", "2"]).ok_text().lines().count(), 4);
+    let failed = hestia(&["wal", "dump", &place.index, "99"]).failed();
+    assert!(failed.starts_with("there is no log-00000000000000000099.wal in "), "{failed}");
     // Elsewhere nothing tells the types.
     let copy = place.path("copy");
     fs::copy(&log, &copy).unwrap();
@@ -226,6 +228,7 @@ fn several_logs_are_told_one_after_the_other() {
     fs::remove_file(&copy.files(".wal")[1]).unwrap();
     let ended = hestia(&["wal", "verify", &copy.index, "--json"]);
     let logs = json_of(&ended)["logs"].as_array().unwrap().clone();
+    assert!(logs[2]["records"].is_null() && logs[2]["sync_marks"].is_null());
     assert_eq!((&logs[1]["end"]["kind"], &logs[2]["end"]["kind"]), (&"damage".into(), &"not reached".into()));
     damaged(ended, "", "missing");
 }

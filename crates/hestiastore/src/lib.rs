@@ -13,6 +13,7 @@ pub mod types;
 mod block;
 mod bytes;
 mod chunk;
+mod counted;
 mod error;
 mod file_header;
 #[cfg(any(test, feature = "fuzzing"))]

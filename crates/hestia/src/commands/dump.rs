@@ -15,8 +15,8 @@ Examples:
   hestia dump manifest words/MANIFEST
   hestia dump run words/run-0123456789abcdef.sst --limit 20
 
-Takes no lock and changes nothing: it may look at a file of an index that is in use. For logs there is
-hestia wal dump.";
+Takes no lock and changes nothing: it may look at a file of an index that is in use. For logs there
+is hestia wal dump.";
 
 /// Write out what a file of an index holds
 #[derive(Debug, clap::Args)]

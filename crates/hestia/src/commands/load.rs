@@ -22,8 +22,9 @@ Examples:
   gzip -dc words.tsv.gz | hestia load words -
   hestia load words other.jsonl --format jsonl --skip-bad
 
-Lines are stored one after the other, so that of a load that is killed the first part is there, and the
-last of several lines with one key holds. A malformed line stops the load; what stands before it stays.
+Lines are stored one after the other, so that of a load that is killed the first part is there, and
+the last of several lines with one key holds. A malformed line stops the load; what stands before it
+stays.
 Progress is shown on a terminal, nothing elsewhere.
 
 In jsonl a key or value is a string, a number, true or false, or {\"base64\": \"..\"}.";

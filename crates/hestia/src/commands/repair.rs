@@ -12,8 +12,9 @@ use crate::output::{Output, say};
 use crate::{settings, type_names};
 
 const AFTER_HELP: &str = "\
-Damaged and replaced files are moved to quarantine/ in the directory, never deleted; the report is kept
-there too. Nobody else may have the index open. docs/repair.md tells what each kind of damage leads to.
+Damaged and replaced files are moved to quarantine/ in the directory, never deleted; the report is
+kept there too. Nobody else may have the index open. docs/repair.md tells what each kind of damage
+leads to.
 
 Examples:
   hestia repair words --dry-run

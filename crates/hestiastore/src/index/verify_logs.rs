@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::open::{confirm_end, refuse_foreign, take_lock};
 use super::recovery::listed_logs;
+use crate::counted::Counted;
 use crate::directory::{Directory, LockMode};
 use crate::error::{Error, Result};
 use crate::manifest::{ManifestState, read_manifest};
@@ -340,11 +341,17 @@ impl fmt::Display for LogFileReport {
         if let Some(predecessor) = self.predecessor_uid {
             write!(f, " after {predecessor:016x}")?;
         }
-        write!(f, ": {} bytes, {} records, {} operations", self.file_bytes, self.records, self.operations)?;
+        write!(f, ": {} bytes", self.file_bytes)?;
+        // Nothing of it was counted.
+        if self.end == LogEnd::NotReached {
+            return write!(f, "; {}", self.end);
+        }
+        let records = Counted(self.records, "record", "records");
+        write!(f, ", {records}, {}", Counted(self.operations, "operation", "operations"))?;
         if let Some((first, last)) = self.seqs {
             write!(f, ", seqs {first} to {last}")?;
         }
-        write!(f, ", {} SYNC marks", self.sync_marks)?;
+        write!(f, ", {}", Counted(self.sync_marks, "SYNC mark", "SYNC marks"))?;
         if let Some(synced) = self.synced_seq {
             write!(f, " through {synced}")?;
         }

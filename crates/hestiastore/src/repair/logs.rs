@@ -2,6 +2,7 @@
 
 use super::report::{Action, KeyRange, Loss, RepairReport};
 use super::survey::{FoundLog, Survey};
+use crate::counted::Counted;
 use crate::error::Result;
 use crate::manifest::{LogEnd, LogState, SegmentState};
 use crate::wal::{DamageReport, Expectations, ListedLog, RecoveryPolicy, ReplayEnd, log_file_name, replay};
@@ -94,8 +95,14 @@ impl LogPlan {
         let mut damage = format!("it is damaged at offset {}: {}", cut.offset, cut.detail);
         match cut.later_records {
             0 => {}
-            1 => damage += "; 1 record behind it could be read and is given up",
-            count => damage += &format!("; {count} records behind it could be read and are given up"),
+            count => {
+                let records = Counted(
+                    count,
+                    "record behind it that could be read is",
+                    "records behind it that could be read are",
+                );
+                damage += &format!("; {records} given up");
+            }
         }
         if greatest_in_runs >= cut.lost_seq {
             damage += &format!(

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::counted::Counted;
+
 /// A range of encoded keys: lower bound inclusive, upper bound exclusive.
 ///
 /// ```
@@ -115,7 +117,7 @@ pub struct Loss {
 impl fmt::Display for Loss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.entries_at_most {
-            Some(count) => write!(f, "at most {count} entries, ")?,
+            Some(count) => write!(f, "at most {}, ", Counted(count, "entry", "entries"))?,
             None => f.write_str("entries, ")?,
         }
         write!(f, "{}", self.keys)?;
@@ -272,7 +274,7 @@ impl fmt::Display for RepairReport {
             (true, true) => "what is lost is told above",
             (true, false) => "what would be lost is told above",
         };
-        writeln!(f, "{} findings; {state}", self.findings.len())
+        writeln!(f, "{}; {state}", Counted(self.findings.len() as u64, "finding", "findings"))
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::options::RepairOptions;
 use crate::block::read_exactly;
 use crate::config::Config;
+use crate::counted::Counted;
 use crate::directory::{Directory, OpenMode};
 use crate::error::{Error, Result};
 use crate::file_header::{FILE_HEADER_BYTES, FileHeader};
@@ -261,7 +262,7 @@ fn examine(directory: &Arc<dyn Directory>, name: &str, uid: u64, index_uuid: u12
             let first = damage_of(first)?;
             Ok(RunCondition::Damaged(match problems.len() as u64 + unlisted {
                 0 => first,
-                more => format!("{first}; and {more} more problems"),
+                more => format!("{first}; and {}", Counted(more, "more problem", "more problems")),
             }))
         }
     }

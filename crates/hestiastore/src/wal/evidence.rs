@@ -116,7 +116,9 @@ fn damage(walk: &Walk<'_>, halt: &Halt<'_>, evidence: &Evidence) -> Option<Strin
         ));
         // It may be these that are damaged, and not the log that replay ended in.
         let blank = not_entered(walk).filter(|log| log.first().is_none());
-        problems.extend(blank.map(|log| format!("{} is unused, or its beginning is lost", log.file)));
+        problems.extend(
+            blank.map(|log| format!("the next log, {}, has no records, or lost the first", log.file)),
+        );
     }
     for log in walk.logs {
         if let Some((offset, detail)) = log.damage() {

@@ -13,9 +13,9 @@ Examples:
   hestia bench
   hestia bench --n 10000000 --threads 2 --dir /mnt/disk/bench
 
-Loads generated records in random order of keys, reads, misses, scans, reopens and verifies every one.
-Without --dir it works in a directory of its own in the system's place for temporary files, which may be
-memory, and removes it. Exit codes: 0, 1 if something read was wrong, 2 failure.";
+Loads generated records in random order of keys, reads, misses, scans, reopens and verifies every
+one. Without --dir it works in a directory of its own in the system's place for temporary files,
+which may be memory, and removes it. Exit codes: 0, 1 if something read was wrong, 2 failure.";
 
 /// Measure this machine with generated records
 #[derive(Debug, clap::Args)]

@@ -2,12 +2,13 @@
 
 mod shown;
 
+use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hestiastore::Error;
-use hestiastore::directory::Directory;
+use hestiastore::directory::{Directory, OpenMode};
 use hestiastore::inspect::{self, ListedLogFile, ListedLogs, LogContent, LogItem, LogRecord};
 
 use self::shown::{Shown, Style};
@@ -23,9 +24,9 @@ Examples:
   hestia wal dump words --json | jq -r 'select(.kind == \"put\") | .key'
   hestia wal dump words/log-00000000000000000007.wal
 
-Takes no lock and changes nothing: it may look at the log of an index that is in use. What stands before damage
-is shown, then the damage. Keys and values are texts of the index's types where its manifest can be read,
-and stored bytes otherwise; as text, long ones are cut.
+Takes no lock and changes nothing: it may look at the log of an index that is in use. What stands
+before damage is shown, then the damage. Keys and values are texts of the index's types where its
+manifest can be read, and stored bytes otherwise; as text, long ones are cut.
 
 Exit codes: 0 done, 2 damage was found, or a failure";
 
@@ -123,9 +124,19 @@ impl Source {
                 if let Err(error) = listed {
                     say(format_args!("note: keys and values are shown as stored, as {error}"));
                 }
-                Ok(named.iter().map(|name| self.log(&file_name(name))).collect())
+                named.iter().map(|name| self.existing(&file_name(name))).collect()
             }
         }
+    }
+
+    /// A listed log that is gone is damage; one that nobody knows of is a slip of the pen.
+    fn existing(&self, name: &str) -> Result<Log, Failure> {
+        let log = self.log(name);
+        let opened = self.directory.open(name, OpenMode::Read);
+        if log.uid.is_none() && opened.is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            return Err(Failure::Message(format!("there is no {name} in {}", self.directory.location())));
+        }
+        Ok(log)
     }
 
     fn log(&self, name: &str) -> Log {

@@ -19,8 +19,9 @@ Examples:
   hestia wal verify words --json | jq '.logs[].end'
   hestia wal verify /backup/log-00000000000000000007.wal
 
-Goes through all logs that the manifest lists, as recovery would, and changes nothing. What a crash left
-unfinished at the end is a tail and sound; it is told. A file by its path, also a copy, is judged by itself alone.
+Goes through all logs that the manifest lists, as recovery would, and changes nothing. What a crash
+left unfinished at the end is a tail and sound; it is told. A file by its path, also a copy, is
+judged by itself alone.
 
 Exit codes: 0 sound, 2 damage was found, or it could not be checked";
 
@@ -73,17 +74,18 @@ fn verify(arguments: &Arguments) -> Result<(Vec<LogFileReport>, Option<Error>), 
 }
 
 fn to_json(log: &LogFileReport) -> Value {
+    let counted = |count: u64| (log.end != LogEnd::NotReached).then_some(count);
     json!({
         "name": log.name,
         "number": log.number,
         "uid": hex(log.uid),
         "predecessor": log.predecessor_uid.map(hex),
         "bytes": log.file_bytes,
-        "records": log.records,
-        "operations": log.operations,
+        "records": counted(log.records),
+        "operations": counted(log.operations),
         "first_seq": log.seqs.map(|(first, _)| first),
         "last_seq": log.seqs.map(|(_, last)| last),
-        "sync_marks": log.sync_marks,
+        "sync_marks": counted(log.sync_marks),
         "synced_seq": log.synced_seq,
         "end": end_to_json(&log.end),
     })

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::counted::Counted;
 use crate::error::Error;
 use crate::problems::{Problems, list};
 
@@ -69,12 +70,13 @@ impl From<Error> for CheckReport {
 
 impl fmt::Display for CheckReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (segments, runs, entries, bytes) = (self.segments, self.runs, self.entries, self.bytes);
-        write!(f, "{segments} segments, {runs} runs, {entries} entries, {bytes} bytes: ")?;
+        let segments = Counted(self.segments, "segment", "segments");
+        let runs = Counted(self.runs, "run", "runs");
+        let entries = Counted(self.entries, "entry", "entries");
+        write!(f, "{segments}, {runs}, {entries}, {} bytes: ", self.bytes)?;
         match self.problem_count() {
             0 => writeln!(f, "no problem")?,
-            1 => writeln!(f, "1 problem")?,
-            count => writeln!(f, "{count} problems")?,
+            count => writeln!(f, "{}", Counted(count, "problem", "problems"))?,
         }
         self.problems.iter().try_for_each(|problem| writeln!(f, "  {problem}"))?;
         match self.unlisted_problems {
