@@ -96,12 +96,8 @@ impl LogPlan {
         match cut.later_records {
             0 => {}
             count => {
-                let records = Counted(
-                    count,
-                    "record behind it that could be read is",
-                    "records behind it that could be read are",
-                );
-                damage += &format!("; {records} given up");
+                let records = Counted(count, "record", "records");
+                damage += &format!("; given up behind it: {records} that could be read");
             }
         }
         if greatest_in_runs >= cut.lost_seq {
