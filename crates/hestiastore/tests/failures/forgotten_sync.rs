@@ -26,7 +26,7 @@ fn failed(mode: Durability, names: &str, operations: u64) -> (SimulatedDirectory
     put_when_taken(&index, &mut model, 100);
     let mut batch = WriteBatch::new();
     for key in 1..operations {
-        batch.put(&key, &value(key, 100)[..]).unwrap();
+        batch.put(key, &value(key, 100)[..]).unwrap();
         model.insert(key, value(key, 100));
     }
     let sync = FaultRule::new(Fault::FailSyncAndForget).on(&[OperationKind::SyncFile]).names(names);
