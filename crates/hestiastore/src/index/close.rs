@@ -91,7 +91,7 @@ impl Core {
             return Err(self.health.refusal());
         }
         if !self.opened_for_writing.load(Ordering::Acquire) {
-            return self.sync_recovered();
+            return self.renew_recovered();
         }
         let last_seq = self.section.lock().last_seq();
         self.publisher.wait_visible(last_seq).map_err(|_| self.health.refusal())?;

@@ -66,6 +66,8 @@ pub(crate) struct Core {
     /// The OPEN edit of this open is written (PROTOCOL D6).
     pub(crate) opened_for_writing: AtomicBool,
     pub(crate) first_write: Mutex<FirstWrite>,
+    /// The logs that this open found are on disk as they are read.
+    pub(crate) listed_logs_renewed: AtomicBool,
     pub(crate) threads: Mutex<Threads>,
     /// Held by the one who closes.
     pub(crate) closing: Mutex<()>,

@@ -14,7 +14,7 @@ use super::refusal::Need;
 use super::scheduler::run_maintenance_thread;
 use crate::directory::OpenMode;
 use crate::error::{Error, Result};
-use crate::manifest::{Change, Edit, MANIFEST_NAME, ManifestFile};
+use crate::manifest::{Change, Edit, ManifestFile};
 use crate::wal::{log_file_name, parse_log_file_name};
 
 /// What recovery found and left to the first write.
@@ -185,7 +185,7 @@ impl Core {
     /// Flushes, during replay, what has been replayed so far, because it outgrows the write budget.
     pub(super) fn flush_replayed(&self, seq: u64) -> Result<()> {
         self.write_open_edit()?;
-        self.sync_listed_logs()?;
+        self.renew_listed_logs()?;
         self.section.lock().next_seq = seq + 1;
         self.publisher.reset(seq);
         let flushed =
@@ -244,19 +244,8 @@ impl Core {
         self.sync_directory()
     }
 
-    /// At the end of an open that wrote nothing: what a killed process left may be in the page cache
-    /// only, and is on disk after this.
-    pub(super) fn sync_recovered(&self) -> Result<()> {
-        let unproven = self.manifest.lock().state.closed.is_none();
-        if self.read_only || !unproven || self.health.has_failed() {
-            return Ok(());
-        }
-        self.sync_listed_logs()?;
-        self.sync_file(MANIFEST_NAME)?;
-        self.sync_directory()
-    }
-
-    /// A sync of the logs that replay has read: runs may not get ahead of them (PROTOCOL D1).
+    /// A sync of the logs that replay has read: runs may not get ahead of them (PROTOCOL D1). They need not be
+    /// renewed: the edit that installs the runs of what was read also takes the logs off the list.
     fn sync_listed_logs(&self) -> Result<()> {
         self.try_sync_listed_logs().map_err(|error| self.judge(error))
     }

@@ -267,6 +267,7 @@ fn build(
         manifest: Mutex::new(Keeper::new(state)),
         opened_for_writing: AtomicBool::new(false),
         first_write: Mutex::new(FirstWrite::default()),
+        listed_logs_renewed: AtomicBool::new(false),
         threads: Mutex::default(),
         closing: Mutex::new(()),
         graveyard,

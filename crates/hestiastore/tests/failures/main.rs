@@ -4,6 +4,7 @@
 
 mod damaged_log;
 mod faults;
+mod forgotten_sync;
 mod full;
 mod full_disk;
 mod support;
