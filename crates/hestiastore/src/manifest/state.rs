@@ -118,6 +118,15 @@ impl ManifestState {
         runs.map(|run| run.max_seq).chain(closed).max().unwrap_or(0)
     }
 
+    /// The listed logs that may hold what no run does. A log that a recovery has cut, and all before it, are left
+    /// out once everything through the cut is flushed: it is on its way to quarantine, or there.
+    pub(crate) fn unspent_logs(&self) -> &[LogState] {
+        let flushed_seq = self.segments.values().map(|segment| segment.flushed_seq).min().unwrap_or(0);
+        let is_spent = |log: &LogState| log.end.is_some_and(|end| end.last_seq <= flushed_seq);
+        let spent = self.logs.iter().rposition(is_spent).map_or(0, |place| place + 1);
+        self.logs.get(spent..).unwrap_or_default()
+    }
+
     /// The least listed log: everything before it is gone or free for recycling.
     #[cfg(test)]
     pub(crate) fn log_floor(&self) -> Option<u64> {

@@ -19,7 +19,8 @@ pub(super) fn make(survey: &Survey, state: &ManifestState) -> Result<Plan> {
     let mut plan = Plan::of(state.clone());
     let greatest_in_runs = plan.greatest_seq();
     let proven = greatest_in_runs.max(state.closed.map_or(0, |closed| closed.last_seq));
-    let logs = LogPlan::make(survey, &state.logs, proven)?;
+    let unspent = state.unspent_logs();
+    let logs = LogPlan::make(survey, unspent, proven)?;
     for (uid, references) in by_run(state) {
         match survey.runs.get(&uid) {
             Some(run) if run.is_sound() => check_record(&mut plan, run, &references),
@@ -31,6 +32,9 @@ pub(super) fn make(survey: &Survey, state: &ManifestState) -> Result<Plan> {
     let segments = plan.state.segments.values();
     logs.tell(segments, greatest_in_runs, &mut plan.report);
     plan.adopt(logs);
+    // The open has still to set these aside.
+    let spent = state.logs.iter().take(state.logs.len() - unspent.len());
+    plan.state.logs.splice(0..0, spent.cloned());
     unnamed(&mut plan, survey);
     Ok(plan)
 }
