@@ -224,6 +224,7 @@ impl Core {
     /// set aside before, because the edit takes them off the list; without them a later open finds the
     /// same damage at the same place. The damaged log itself follows once it is needed no more.
     fn end_damaged_log(&self, cut: &LogCut) -> Result<()> {
+        self.keep_seqs_given_up()?;
         let logs = self.manifest.lock().state.logs.clone();
         for log in logs.iter().filter(|log| log.number > cut.log_number) {
             self.quarantine(&log_file_name(log.number))?;
@@ -231,6 +232,16 @@ impl Core {
         let flushed = self.flush_all_at_once()?;
         let (number, offset, last_seq) = (cut.log_number, cut.offset, cut.last_seq);
         self.publish_all_at_once(flushed, last_seq, vec![Change::EndLog { number, offset, last_seq }])
+    }
+
+    /// Not even what is given up lends its seqs to others, and only the logs that go now tell of them. The OPEN
+    /// edit may not: a replay that outgrows memory writes it before it has read them all.
+    fn keep_seqs_given_up(&self) -> Result<()> {
+        let last_seq = self.section.lock().last_seq();
+        if self.manifest.lock().state.last_seq >= last_seq {
+            return Ok(());
+        }
+        self.commit_edit(vec![Change::LastSeq(last_seq)]).map(drop)
     }
 
     /// Logs that a recovery has cut hold nothing any more that is not in runs, and are not deleted.

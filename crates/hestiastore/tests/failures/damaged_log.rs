@@ -262,6 +262,45 @@ fn l4_a_crash_while_the_logs_behind_a_missing_one_are_set_aside_loses_nothing_mo
     crash_while_set_aside(&|directory, logs| directory.remove(&logs[1]).unwrap());
 }
 
+/// Logs that replay must flush before it has read them all, for they outgrow the memory that the next open has.
+fn killed_with_large_logs() -> SimulatedDirectory {
+    let directory = SimulatedDirectory::new();
+    let large = quiet(&directory).write_buffer(|w| w.budget_bytes(4 << 20));
+    let index = large.log(|l| l.first_file_bytes(128 << 10).max_file_bytes(128 << 10)).create().unwrap();
+    for n in 1..=WRITES {
+        index.put(n, value(n, 1_000)).unwrap();
+    }
+    index.sync().unwrap();
+    directory.kill()
+}
+
+#[test]
+fn l3_seqs_that_were_given_up_are_not_given_out_again_after_an_early_flush() {
+    let damaged = killed_with_large_logs();
+    let logs = listed(&damaged);
+    damaged.flip_bit(&logs[2], 50_000, 1).unwrap();
+    let mut early_flushes = 0;
+    for stop in 0.. {
+        let directory = damaged.crash(CrashPolicy::KeepAll, 0);
+        directory.fail_after(Some(stop));
+        let opened = cut(&directory).write_buffer(|w| w.budget_bytes(128 << 10)).open();
+        early_flushes += u64::from(opened.is_ok() && !names_of(&directory, "run-").is_empty());
+        let outcome = opened.and_then(|index| index.put(9_999, b"new"));
+        for (policy, seed) in [(CrashPolicy::LoseAll, 0), (CrashPolicy::TornLastWrite, stop)] {
+            let after = directory.crash(policy, seed);
+            let what = format!("after a crash at {stop}, {policy:?}");
+            let index = cut(&after).open().unwrap_or_else(|error| panic!("{what}: {error}"));
+            index.put(8_888, b"later").unwrap();
+            let seq = index.snapshot().unwrap().seq();
+            assert!(seq > WRITES, "seq {seq} is given out again {what}");
+        }
+        if outcome.is_ok() {
+            break;
+        }
+    }
+    assert!(early_flushes > 0);
+}
+
 #[test]
 fn a_second_damaged_log_of_the_same_number_does_not_replace_the_first() {
     let directory = killed();
