@@ -133,7 +133,11 @@ impl Core {
         let mut left_over = BTreeSet::new();
         for name in list(&*self.directory)? {
             let listed_log = |number| state.logs.iter().any(|log| log.number == number);
-            let unlisted_log = parse_log_file_name(&name).is_some_and(|number| !listed_log(number));
+            let number = parse_log_file_name(&name);
+            if number.is_some_and(listed_log) {
+                continue;
+            }
+            let unlisted_log = number.is_some();
             let mut outcome = Ok(());
             if name.ends_with(".tmp") || state.pending_deletions.contains(&name) || unlisted_log {
                 outcome = self.remove(&name);
