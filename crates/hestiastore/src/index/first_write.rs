@@ -85,15 +85,30 @@ impl Core {
     }
 
     fn begin_writing(self: &Arc<Self>, recovered: &mut Recovered) -> Result<()> {
+        if recovered.flush_needed {
+            self.rest_between_flushes()?;
+        }
         self.write_open_edit()?;
         self.tidy(recovered.replayed_seqs)?;
         if recovered.flush_needed {
-            self.flush_recovered(&mut recovered.cut)?;
+            let flushed = self.flush_recovered(&mut recovered.cut);
+            flushed.map_err(|error| self.refuse_unless_over(Need::Flush, error))?;
             recovered.flush_needed = false;
         } else {
             self.reserve_logs()?;
         }
         self.start_threads()
+    }
+
+    /// What a refused flush of all that was replayed wrote is thrown away. Not every writer is to do that again
+    /// on a full disk while the others wait: until the pause is over they are told why.
+    fn rest_between_flushes(&self) -> Result<()> {
+        match self.refused_writes.cause() {
+            Some(cause) if self.flush_retry.must_wait(self.environment.clock.monotonic_micros()) => {
+                Err(Error::WritesRefused { cause })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The logs to go on in may lie in a copy of the index that was made without their unused parts.
