@@ -296,9 +296,9 @@ impl Core {
         logs.iter().try_for_each(|log| self.sync_file(&log_file_name(log.number)))
     }
 
-    /// Syncs a file, if there is one.
+    /// Syncs a file, if there is one. It need not be writable for that: the file system may not be any more.
     fn sync_file(&self, name: &str) -> Result<()> {
-        match self.directory.open(name, OpenMode::ReadWrite) {
+        match self.directory.open(name, OpenMode::Read) {
             Ok(file) => file.sync().map_err(|source| Error::io("sync", name, source)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
             Err(source) => Err(Error::io("open", name, source)),

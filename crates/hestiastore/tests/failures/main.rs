@@ -6,4 +6,5 @@ mod damaged_log;
 mod faults;
 mod full;
 mod full_disk;
+mod read_only;
 mod support;
