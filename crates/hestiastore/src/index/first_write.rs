@@ -85,15 +85,30 @@ impl Core {
     }
 
     fn begin_writing(self: &Arc<Self>, recovered: &mut Recovered) -> Result<()> {
+        if recovered.flush_needed {
+            self.rest_between_flushes()?;
+        }
         self.write_open_edit()?;
         self.tidy(recovered.replayed_seqs)?;
         if recovered.flush_needed {
-            self.flush_recovered(&mut recovered.cut)?;
+            let flushed = self.flush_recovered(&mut recovered.cut);
+            flushed.map_err(|error| self.refuse_unless_over(Need::Flush, error))?;
             recovered.flush_needed = false;
         } else {
             self.reserve_logs()?;
         }
         self.start_threads()
+    }
+
+    /// What a refused flush of all that was replayed wrote is thrown away. Not every writer is to do that again
+    /// on a full disk while the others wait: until the pause is over they are told why.
+    fn rest_between_flushes(&self) -> Result<()> {
+        match self.refused_writes.cause() {
+            Some(cause) if self.flush_retry.must_wait(self.environment.clock.monotonic_micros()) => {
+                Err(Error::WritesRefused { cause })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The logs to go on in may lie in a copy of the index that was made without their unused parts.
@@ -133,7 +148,11 @@ impl Core {
         let mut left_over = BTreeSet::new();
         for name in list(&*self.directory)? {
             let listed_log = |number| state.logs.iter().any(|log| log.number == number);
-            let unlisted_log = parse_log_file_name(&name).is_some_and(|number| !listed_log(number));
+            let number = parse_log_file_name(&name);
+            if number.is_some_and(listed_log) {
+                continue;
+            }
+            let unlisted_log = number.is_some();
             let mut outcome = Ok(());
             if name.ends_with(".tmp") || state.pending_deletions.contains(&name) || unlisted_log {
                 outcome = self.remove(&name);
@@ -224,6 +243,7 @@ impl Core {
     /// set aside before, because the edit takes them off the list; without them a later open finds the
     /// same damage at the same place. The damaged log itself follows once it is needed no more.
     fn end_damaged_log(&self, cut: &LogCut) -> Result<()> {
+        self.keep_seqs_given_up()?;
         let logs = self.manifest.lock().state.logs.clone();
         for log in logs.iter().filter(|log| log.number > cut.log_number) {
             self.quarantine(&log_file_name(log.number))?;
@@ -231,6 +251,16 @@ impl Core {
         let flushed = self.flush_all_at_once()?;
         let (number, offset, last_seq) = (cut.log_number, cut.offset, cut.last_seq);
         self.publish_all_at_once(flushed, last_seq, vec![Change::EndLog { number, offset, last_seq }])
+    }
+
+    /// Not even what is given up lends its seqs to others, and only the logs that go now tell of them. The OPEN
+    /// edit may not: a replay that outgrows memory writes it before it has read them all.
+    fn keep_seqs_given_up(&self) -> Result<()> {
+        let last_seq = self.section.lock().last_seq();
+        if self.manifest.lock().state.last_seq >= last_seq {
+            return Ok(());
+        }
+        self.commit_edit(vec![Change::LastSeq(last_seq)]).map(drop)
     }
 
     /// Logs that a recovery has cut hold nothing any more that is not in runs, and are not deleted.
@@ -255,9 +285,9 @@ impl Core {
         logs.iter().try_for_each(|log| self.sync_file(&log_file_name(log.number)))
     }
 
-    /// Syncs a file, if there is one.
+    /// Syncs a file, if there is one. It need not be writable for that: the file system may not be any more.
     fn sync_file(&self, name: &str) -> Result<()> {
-        match self.directory.open(name, OpenMode::ReadWrite) {
+        match self.directory.open(name, OpenMode::Read) {
             Ok(file) => file.sync().map_err(|source| Error::io("sync", name, source)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
             Err(source) => Err(Error::io("open", name, source)),

@@ -62,12 +62,15 @@ impl LogKeeper {
         }
     }
 
-    /// Takes over what recovery found: the logs to go on with, the greatest number ever used, and the
-    /// last seq that is known to be on disk.
-    pub(crate) fn adopt(&self, live: Vec<Arc<LogFile>>, newest_number: u64, synced_seq: u64) {
+    /// Takes over what recovery found: the logs to go on with, and the last seq that is known to be on disk.
+    pub(crate) fn adopt(&self, live: Vec<Arc<LogFile>>, synced_seq: u64) {
         *self.live.lock() = live.into();
-        self.newest_number.fetch_max(newest_number, Ordering::Relaxed);
         self.gate.reset(synced_seq);
+    }
+
+    /// Numbers up to this one were used: new logs get greater ones.
+    pub(crate) fn note_numbers_through(&self, newest_number: u64) {
+        self.newest_number.fetch_max(newest_number, Ordering::Relaxed);
     }
 
     pub(crate) fn synced_seq(&self) -> u64 {

@@ -42,12 +42,7 @@ impl LogPlan {
         if listed.is_empty() {
             return Ok(plan);
         }
-        let to_list = |log: &LogState| ListedLog {
-            number: log.number,
-            uid: log.uid,
-            end: log.end.map(|end| (end.offset, end.last_seq)),
-        };
-        let logs: Vec<ListedLog> = listed.iter().map(to_list).collect();
+        let logs = for_replay(listed);
         let expectations = Expectations { proven_synced_seq, policy: RecoveryPolicy::CutAtDamage };
         let mut replayed: Option<(u64, u64)> = None;
         let mut end = replay(&*survey.directory, &logs, expectations, &mut |seq, _| {
@@ -115,6 +110,16 @@ impl LogPlan {
             report.add(file, format!("it follows the damage in {}", cut.file), Action::Quarantined);
         }
     }
+}
+
+/// The logs as replay wants them.
+pub(super) fn for_replay(logs: &[LogState]) -> Vec<ListedLog> {
+    let listed = |log: &LogState| ListedLog {
+        number: log.number,
+        uid: log.uid,
+        end: log.end.map(|end| (end.offset, end.last_seq)),
+    };
+    logs.iter().map(listed).collect()
 }
 
 /// Operations from the cut on that no run of their segment holds.

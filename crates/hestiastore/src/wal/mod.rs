@@ -23,6 +23,7 @@ mod reader;
 mod record;
 mod replay;
 mod search;
+mod set_aside;
 mod survey;
 mod sync;
 
@@ -47,5 +48,6 @@ pub(crate) use self::{
     reader::{LogReader, Record, Step, Stop, StopReason},
     record::{MAX_RECORD_BYTES, RECORD_ALIGNMENT_BYTES, RECORD_HEADER_BYTES, RecordBuilder, RecordKind},
     replay::{DamageReport, Expectations, ListedLog, ReplayEnd, replay},
+    set_aside::logs_given_up,
     survey::{FirstRecord, damaged_logs, holds_records, read_begin, read_beginning},
 };

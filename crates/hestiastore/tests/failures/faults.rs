@@ -297,3 +297,28 @@ fn d8_the_first_write_is_tried_again_unless_the_failure_is_final() {
         assert_clean(&index);
     }
 }
+
+#[test]
+fn d7_a_log_that_cannot_be_deleted_lends_its_name_to_no_other() {
+    let directory = SimulatedDirectory::new();
+    let index = quiet(&directory).create().unwrap();
+    index.put(1, b"one").unwrap();
+    index.flush_and_wait().unwrap();
+    directory.inject(failing(&[OperationKind::Remove], "log-*"));
+    index.close().unwrap();
+    let left = names_of(&directory, "log-");
+    assert!(!left.is_empty());
+    let index = quiet(&directory).open().unwrap();
+    index.put(2, b"two").unwrap();
+    index.sync().unwrap();
+    assert!(names_of(&directory, "log-").len() > left.len());
+    let killed = directory.kill();
+    for number in 3..5 {
+        let index = quiet(&killed).open().unwrap();
+        assert_eq!(index.get(2).unwrap().as_deref(), Some(&b"two"[..]));
+        index.put(number, b"more").unwrap();
+        assert_clean(&index);
+        index.close().unwrap();
+    }
+    assert!(names_of(&killed, "log-").iter().all(|name| !left.contains(name)));
+}

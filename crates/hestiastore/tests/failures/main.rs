@@ -7,4 +7,5 @@ mod faults;
 mod forgotten_sync;
 mod full;
 mod full_disk;
+mod read_only;
 mod support;
