@@ -38,9 +38,11 @@ impl Core {
         }
         self.health.advance(IndexState::Closing);
         self.section.lock().accepting = false;
-        // A first write and a new log that are under way end first; further ones are refused from now on.
+        // A first write, a new log and flushes of callers that are under way end first; further ones are
+        // refused from now on.
         drop(self.first_write.lock());
         self.logs.wait_prepared();
+        drop(self.callers_at_work.write());
         let outcome = self.finish_writing();
         self.scheduler.stop();
         self.logs.stop();

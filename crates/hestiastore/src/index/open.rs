@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
 use super::budget::WriteBudget;
 use super::core::Core;
@@ -269,6 +269,7 @@ fn build(
         first_write: Mutex::new(FirstWrite::default()),
         threads: Mutex::default(),
         closing: Mutex::new(()),
+        callers_at_work: RwLock::new(()),
         graveyard,
         delta_cache: Mutex::new(DeltaCache::default()),
         scheduler: Scheduler::new(
