@@ -102,11 +102,15 @@ impl Health {
         Err(self.refusal())
     }
 
-    /// Whether the index has failed or ended, and the error that says so.
+    /// What who is refused is told: that the index has failed or ended. In READY it is a close that takes
+    /// no writes while it saves what is in memory only: if it cannot, the index stays open.
     pub(crate) fn refusal(&self) -> Error {
         match self.state() {
+            IndexState::Opening | IndexState::Ready => {
+                Error::WritesRefused { cause: "a close is saving what is in memory only".into() }
+            }
+            IndexState::Closing | IndexState::Closed => Error::Closed,
             IndexState::Error => Error::Failed { cause: self.cause() },
-            _ => Error::Closed,
         }
     }
 

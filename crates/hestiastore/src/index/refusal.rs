@@ -46,8 +46,11 @@ impl RefusedWrites {
     }
 
     pub(crate) fn cause(&self) -> Option<Arc<str>> {
-        let cause = [Need::Flush, Need::Log].into_iter().find_map(|need| self.of(need).load_full());
-        cause.map(|cause| cause.as_str().into())
+        [Need::Flush, Need::Log].into_iter().find_map(|need| self.cause_of(need))
+    }
+
+    pub(crate) fn cause_of(&self, need: Need) -> Option<Arc<str>> {
+        self.of(need).load_full().map(|cause| cause.as_str().into())
     }
 }
 
