@@ -49,6 +49,7 @@ pub(crate) struct Core {
     pub(crate) background_failures: BackgroundFailures,
     pub(crate) merge_retry: Retry,
     pub(crate) flush_retry: Retry,
+    pub(crate) log_retry: Retry,
     /// Given up at the very end of `close`.
     pub(crate) directory_lock: Mutex<Option<Box<dyn DirectoryLock>>>,
     pub(crate) route: ArcSwap<RouteMap>,

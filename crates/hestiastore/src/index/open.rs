@@ -253,6 +253,7 @@ fn build(
         background_failures: BackgroundFailures::default(),
         merge_retry: Retry::new(Duration::from_secs(1), Duration::from_secs(60)),
         flush_retry: Retry::new(Duration::from_millis(100), Duration::from_secs(2)),
+        log_retry: Retry::new(Duration::from_millis(100), Duration::from_secs(2)),
         directory_lock: Mutex::new(Some(lock)),
         route: ArcSwap::from_pointee(RouteMap::new(1, segments)),
         route_publication: Mutex::new(()),

@@ -11,4 +11,5 @@ mod interplay;
 mod limits;
 mod observed;
 mod order;
+mod refused;
 mod support;
