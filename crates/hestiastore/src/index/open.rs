@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
 use super::budget::WriteBudget;
 use super::core::Core;
@@ -258,6 +258,7 @@ fn build(
         background_failures: BackgroundFailures::default(),
         merge_retry: Retry::new(Duration::from_secs(1), Duration::from_secs(60)),
         flush_retry: Retry::new(Duration::from_millis(100), Duration::from_secs(2)),
+        log_retry: Retry::new(Duration::from_millis(100), Duration::from_secs(2)),
         directory_lock: Mutex::new(Some(lock)),
         route: ArcSwap::from_pointee(RouteMap::new(1, segments)),
         route_publication: Mutex::new(()),
@@ -275,6 +276,7 @@ fn build(
         listed_logs_renewed: AtomicBool::new(false),
         threads: Mutex::default(),
         closing: Mutex::new(()),
+        callers_at_work: RwLock::new(()),
         graveyard,
         delta_cache: Mutex::new(DeltaCache::default()),
         scheduler: Scheduler::new(

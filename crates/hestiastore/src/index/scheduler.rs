@@ -333,7 +333,7 @@ impl Core {
         let failed = matches!(&outcome, Err(error) if !matches!(error, crate::Error::Closed));
         segment.merges_fail.store(failed, Ordering::Release);
         if failed {
-            self.merge_retry.note_failure(self.environment.clock.monotonic_micros());
+            self.plan_retry(&self.merge_retry);
         }
         self.wake_flush_if_needed();
         outcome
