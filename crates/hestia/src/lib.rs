@@ -20,6 +20,7 @@ mod opening;
 mod output;
 mod progress;
 mod settings;
+mod type_names;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

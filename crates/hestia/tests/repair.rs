@@ -52,8 +52,11 @@ fn a_run_without_its_footer_loses_nothing() {
         std::fs::write(&run, &bytes[..bytes.len() - 64]).unwrap();
     }
     let before = bytes_of(&place);
+    // As a holder leaves it who was killed.
+    let lock = place.write("index/.lock", b"process 1\non host a\n");
     let plan = json(&["repair", &place.index, "--dry-run", "--json"], 1);
     assert!(bytes_of(&place) == before);
+    assert_eq!(std::fs::read(lock).unwrap(), b"process 1\non host a\n");
     assert_eq!((&plan["applied"], &plan["lossy"]), (&false.into(), &false.into()));
     assert_contains(&hestia(&["repair", &place.index]).ok_text(), "nothing is lost");
     assert!(hestia(&["scan", &place.index]).ok() == scan);
@@ -72,6 +75,33 @@ fn a_damaged_chunk_is_told_by_its_keys() {
     assert_contains(losses[0]["text"].as_str().unwrap(), "from \"key 0");
     hestia(&["check", &place.index]).ok();
     assert_eq!(hestia(&["repair", &place.index]).ok_text(), "nothing to repair\n");
+}
+
+/// Loses an entry, told on an output that takes nothing.
+#[test]
+fn a_loss_is_answered_and_kept_though_nobody_reads_it() {
+    let (place, _) = filled();
+    let run = place.files(".sst").into_iter().min_by_key(|path| path.metadata().unwrap().len()).unwrap();
+    flip(&run, 9000);
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = common::command(&["repair", &place.index]).stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_contains(&told, "the index is repaired, and the report is in its quarantine/repair-report.txt");
+    let kept = place.path("index").join("quarantine/repair-report.txt");
+    assert_contains(&std::fs::read_to_string(kept).unwrap(), "  lost: at most ");
+    hestia(&["check", &place.index]).ok();
+}
+
+#[test]
+fn a_closed_output_does_not_hide_a_loss() {
+    let (place, _) = filled();
+    let run = place.files(".sst").into_iter().min_by_key(|path| path.metadata().unwrap().len()).unwrap();
+    flip(&run, 9000);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = common::command(&["repair", &place.index]).stdout(writer).output().unwrap();
+    assert_eq!((output.status.code(), &*output.stderr), (Some(1), &b""[..]));
 }
 
 #[test]
@@ -98,6 +128,41 @@ fn types_that_nothing_tells_must_be_given() {
     let repair = ["repair", &place.index, "--key-type", "u32", "--value-type", "string"];
     assert_eq!(hestia(&repair).code, Some(1));
     assert_eq!(hestia(&["get", &place.index, "7"]).ok_text(), "seven\n");
+}
+
+#[test]
+fn given_types_are_tried() {
+    let place = Place::created("(u32, u32)", "string");
+    hestia(&["put", &place.index, "(7, 8)", "seven"]).ok();
+    let repair =
+        |key: &str, value: &str| hestia(&["repair", &place.index, "--key-type", key, "--value-type", value]);
+    assert_contains(&repair("u33", "strin").failed(), "2 problems: --key-type \"u33\" is no type");
+    let other = repair("u32", "string").failed();
+    assert_eq!(other, "the index holds keys of type (u32, u32), not u32");
+    let manifest = place.path("index").join("MANIFEST");
+    std::fs::remove_file(&manifest).unwrap();
+    assert_contains(
+        &repair("u32", "string").failed(),
+        "the key type given does not fit the log's operation 1",
+    );
+    assert_contains(&repair("u64", "u64").failed(), "the value type given does not fit");
+    assert!(!manifest.exists());
+    assert_eq!(repair("(u32,u32)", "string").code, Some(1));
+    assert_eq!(hestia(&["get", &place.index, "(7, 8)"]).ok_text(), "seven\n");
+}
+
+#[test]
+fn lost_settings_are_given_again() {
+    let (place, scan) = filled();
+    std::fs::remove_file(place.path("index").join("MANIFEST")).unwrap();
+    let refused = hestia(&["repair", &place.index, "--set", "log.durability=never", "--set", "x"]).failed();
+    assert_contains(&refused, "2 problems: ");
+    let repair = ["repair", &place.index, "--set", "log.durability=sync", "--set", "chunk.max_keys=33"];
+    assert_eq!(hestia(&repair).code, Some(1));
+    let config = hestia(&["config", &place.index]).ok_text();
+    assert_contains(&config, "\nchunk.max_keys=33\n");
+    assert_contains(&config, "\nlog.durability=sync\n");
+    assert!(hestia(&["scan", &place.index]).ok() == scan);
 }
 
 #[test]

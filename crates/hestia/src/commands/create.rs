@@ -2,10 +2,8 @@
 
 use std::path::PathBuf;
 
-use hestiastore::types::TypeDescriptor;
-
 use crate::failure::{Failure, Outcome};
-use crate::{opening, settings};
+use crate::{opening, settings, type_names};
 
 const AFTER_HELP: &str = "\
 Types:
@@ -37,30 +35,12 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
     let mut problems = Vec::new();
-    let key_type = type_name("--key", &arguments.key_type, &mut problems);
-    let value_type = type_name("--value", &arguments.value_type, &mut problems);
+    let key_type = type_names::parse("--key", &arguments.key_type, &mut problems);
+    let value_type = type_names::parse("--value", &arguments.value_type, &mut problems);
     let (patch, refused) = settings::parse(&arguments.settings);
     problems.extend(refused);
     problems.extend(settings::problems_together(&patch));
     settings::refuse(&problems)?;
     opening::create(&arguments.directory, &key_type, &value_type, patch)?.close()?;
     Ok(Outcome::Done)
-}
-
-/// The name as it is persisted.
-fn type_name(option: &str, given: &str, problems: &mut Vec<String>) -> String {
-    match TypeDescriptor::parse(&with_usual_spaces(given)) {
-        Ok(descriptor) => return descriptor.to_string(),
-        Err(hestiastore::Error::InvalidText { detail, .. }) => {
-            problems.push(format!("{option} {given:?} is no type: {detail}"));
-        }
-        Err(other) => problems.push(format!("{option} {given:?}: {other}")),
-    }
-    String::new()
-}
-
-/// Type names have one form, which is compared; people write them with other white space.
-fn with_usual_spaces(name: &str) -> String {
-    let dense: String = name.split_whitespace().collect();
-    dense.replace(',', ", ").replace(", )", ",)").replace(';', "; ")
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::options::RepairOptions;
 use super::placing::measure;
 use super::plan::Plan;
-use super::quarantine::{keep_copy, move_away, remove_if_there};
+use super::quarantine::{Copied, keep_copy, keep_report, move_away, remove_if_there};
 use super::report::RepairReport;
 use super::salvage::Salvage;
 use super::survey;
@@ -24,9 +24,18 @@ pub(super) fn apply(
     write_runs(directory, options, &mut plan, &mut written)?;
     let had_manifest = survey::list(&**directory)?.iter().any(|name| name == MANIFEST_NAME);
     let manifest = had_manifest.then(|| MANIFEST_NAME.to_owned());
-    for file in plan.copied.iter().chain(&plan.given_up).chain(&manifest) {
+    for file in plan.copied.iter().chain(&manifest) {
         keep_copy(&**directory, file)?;
     }
+    let mut given_up = Vec::with_capacity(plan.given_up.len());
+    for file in &plan.given_up {
+        given_up.push((file, keep_copy(&**directory, file)?));
+    }
+    // Written as of a repair that is done: who reads it later has only the manifest to compare.
+    plan.report.applied = true;
+    let place = keep_report(&**directory, &plan.report, plan.state.edit_number)?;
+    written.names.push(place.clone());
+    plan.report.kept_in = Some(place);
     sync(&**directory)?;
     sync_logs(&**directory, &plan.state)?;
     // From here on it is not known which manifest a crash would leave.
@@ -35,15 +44,17 @@ pub(super) fn apply(
     for file in &plan.moved {
         move_away(&**directory, file)?;
     }
-    for file in &plan.given_up {
-        remove_if_there(&**directory, file)?;
+    for (file, copied) in given_up {
+        match copied {
+            Copied::Whole => remove_if_there(&**directory, file)?,
+            Copied::InPart => move_away(&**directory, file)?,
+        }
     }
     sync(&**directory)?;
-    plan.report.applied = true;
     Ok(plan.report)
 }
 
-/// New runs, which go again if the repair fails before they count.
+/// New runs and the report, which go again if the repair fails before they count.
 struct Written<'a> {
     directory: &'a Arc<dyn Directory>,
     names: Vec<String>,

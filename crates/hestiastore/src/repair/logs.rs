@@ -96,8 +96,10 @@ impl LogPlan {
     ) {
         let Some(cut) = &self.cut else { return };
         let mut damage = format!("it is damaged at offset {}: {}", cut.offset, cut.detail);
-        if cut.later_records > 0 {
-            damage += &format!("; {} records behind it could be read and are given up", cut.later_records);
+        match cut.later_records {
+            0 => {}
+            1 => damage += "; 1 record behind it could be read and is given up",
+            count => damage += &format!("; {count} records behind it could be read and are given up"),
         }
         if greatest_in_runs >= cut.lost_seq {
             damage += &format!(
@@ -106,6 +108,7 @@ impl LogPlan {
         }
         let finding = report.add(&*cut.file, damage, Action::LogCut);
         finding.losses = losses(cut.lost_seq, segments);
+        finding.records_given_up = cut.later_records;
         for file in self.given_up.iter().filter(|file| **file != cut.file) {
             report.add(file, format!("it follows the damage in {}", cut.file), Action::Quarantined);
         }

@@ -13,7 +13,8 @@
 //!    one. New runs and copies are on disk before it; what was replaced is moved away after it. A crash or a full
 //!    disk at any I/O leaves the one or the other, and both can be repaired again.
 //!
-//! Nobody else may have the directory open: the exclusive lock is held all the time.
+//! Nobody else may have the directory open: the exclusive lock is held all the time. A plan shares the lock with
+//! readers, and does without on a file system where nobody can write.
 
 mod apply;
 mod known;
@@ -26,12 +27,15 @@ mod rebuild;
 mod report;
 mod salvage;
 mod survey;
+mod types;
 
 use std::io;
 use std::sync::Arc;
 
 use crate::directory::{Directory, DirectoryLock, LockMode};
 use crate::error::{Error, Result};
+
+use plan::Plan;
 
 pub use options::RepairOptions;
 pub use report::{Action, Finding, KeyRange, Loss, RepairReport};
@@ -68,11 +72,12 @@ pub use report::{Action, Finding, KeyRange, Loss, RepairReport};
 ///
 /// # Errors
 /// `Locked` while anybody has the index open, `NotAnIndex` where nothing of an index is found, `Unsupported`
-/// for files of a later version, `InvalidConfig` if the types are known from nowhere, and I/O errors; after an
+/// for files of a later version, `InvalidConfig` if the types are known from nowhere or do not fit what the
+/// log holds, `TypeMismatch` if they are stored and others are given, and I/O errors; after an
 /// error the directory holds what it held, or the repaired index.
 pub fn repair(directory: &Arc<dyn Directory>, options: &RepairOptions) -> Result<RepairReport> {
-    let _lock = lock(&**directory)?;
-    let plan = plan::make(directory, options)?;
+    let _lock = lock(&**directory, LockMode::Exclusive)?;
+    let plan = make_plan(directory, options)?;
     if plan.report.is_sound() {
         return Ok(plan.report);
     }
@@ -84,19 +89,30 @@ pub fn repair(directory: &Arc<dyn Directory>, options: &RepairOptions) -> Result
 /// # Errors
 /// As [`repair`].
 pub fn plan_repair(directory: &Arc<dyn Directory>, options: &RepairOptions) -> Result<RepairReport> {
-    let _lock = lock(&**directory)?;
-    plan::make(directory, options).map(|plan| plan.report)
+    let _lock = lock(&**directory, LockMode::Shared)?;
+    make_plan(directory, options).map(|plan| plan.report)
+}
+
+fn make_plan(directory: &Arc<dyn Directory>, options: &RepairOptions) -> Result<Plan> {
+    let plan = plan::make(directory, options)?;
+    types::check_given(directory, options, &plan)?;
+    Ok(plan)
 }
 
 /// The lock, after a look whether there is anything of ours: it must leave no file in what is somebody else's.
-fn lock(directory: &dyn Directory) -> Result<Box<dyn DirectoryLock>> {
+fn lock(directory: &dyn Directory, mode: LockMode) -> Result<Option<Box<dyn DirectoryLock>>> {
     if !survey::list(directory)?.iter().any(|name| survey::is_ours(name)) {
         return Err(crate::manifest::not_an_index(directory));
     }
-    directory.lock(LockMode::Exclusive).map_err(|error| match error.kind() {
-        io::ErrorKind::WouldBlock => {
-            Error::Locked { directory: directory.location(), holder: error.to_string() }
+    match directory.lock(mode) {
+        Ok(lock) => Ok(Some(lock)),
+        // Nobody can write there, so a look is as safe as with the lock.
+        Err(error) if mode == LockMode::Shared && error.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+            Ok(None)
         }
-        _ => Error::io("lock", directory.location(), error),
-    })
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            Err(Error::Locked { directory: directory.location(), holder: error.to_string() })
+        }
+        Err(error) => Err(Error::io("lock", directory.location(), error)),
+    }
 }

@@ -20,7 +20,7 @@ pub struct RepairOptions {
 
 impl RepairOptions {
     /// Names of the key and value types, for an index whose manifest is lost and which has no run that names
-    /// them.
+    /// them. Where the files name them these must be the same; where they do not, these are tried on the log.
     pub fn types(mut self, key_type: &str, value_type: &str) -> Self {
         self.types = Some((key_type.to_owned(), value_type.to_owned()));
         self

@@ -195,6 +195,8 @@ pub struct Finding {
     pub action: Action,
     /// What is lost by it; empty: nothing.
     pub losses: Vec<Loss>,
+    /// Records of the log behind the damage that could be read, and are given up with it.
+    pub records_given_up: u64,
 }
 
 /// Everything that a repair found; of a plan, what it would do.
@@ -217,6 +219,8 @@ pub struct RepairReport {
     pub findings: Vec<Finding>,
     /// The actions were carried out.
     pub applied: bool,
+    /// Where in the directory this report was written to, before the new manifest took its place.
+    pub kept_in: Option<String>,
 }
 
 impl RepairReport {
@@ -241,7 +245,8 @@ impl RepairReport {
         damage: impl Into<String>,
         action: Action,
     ) -> &mut Finding {
-        let finding = Finding { file: file.into(), damage: damage.into(), action, losses: Vec::new() };
+        let (file, damage) = (file.into(), damage.into());
+        let finding = Finding { file, damage, action, losses: Vec::new(), records_given_up: 0 };
         self.findings.push(finding);
         let last = self.findings.len() - 1;
         &mut self.findings[last]

@@ -116,18 +116,25 @@ impl FoundRun {
 impl Survey {
     pub(super) fn make(directory: &Arc<dyn Directory>, options: &RepairOptions) -> Result<Self> {
         let names = list(&**directory)?;
-        let manifest = find_manifest(&**directory, &names)?;
+        let mut manifest = find_manifest(&**directory, &names)?;
+        let headers = read_run_headers(&**directory, &names)?;
+        let logs = find_logs(&**directory, &names)?;
+        let index_uuid = choose_uuid(&**directory, &manifest, &headers, &logs, options);
+        if let Some(other) = uuid_of(&**directory, &manifest).filter(|uuid| *uuid != index_uuid) {
+            manifest = FoundManifest::Unreadable(format!("it is of another index, {other:032x}"));
+        }
         let state = match &manifest {
             FoundManifest::Readable(proven) => Some(&proven.state),
             FoundManifest::Unreadable(_) | FoundManifest::Missing => None,
         };
         let config = match state {
             Some(state) => Config::decode(&state.config)?,
-            None => Config::default().patched(&options.settings),
+            None => {
+                let config = Config::default().patched(&options.settings);
+                config.validate()?;
+                config
+            }
         };
-        let headers = read_run_headers(&**directory, &names)?;
-        let logs = find_logs(&**directory, &names)?;
-        let index_uuid = choose_uuid(&**directory, state, &headers, &logs, options);
         let mut survey = Self {
             directory: Arc::clone(directory),
             index_uuid,
@@ -331,22 +338,37 @@ fn damage_of(error: Error) -> Result<String> {
     }
 }
 
-/// The index whose directory this is: as the manifest says, or else as most files do.
+/// The index that the manifest says it is of.
+fn uuid_of(directory: &dyn Directory, manifest: &FoundManifest) -> Option<u128> {
+    match manifest {
+        FoundManifest::Readable(proven) => Some(proven.state.index_uuid),
+        FoundManifest::Unreadable(_) => manifest_uuid(directory),
+        FoundManifest::Missing => None,
+    }
+}
+
+/// The index whose directory this is: as the manifest says, or else as most files do. A manifest of which no file is
+/// there, among files of another index, is the stray and not they.
 fn choose_uuid(
     directory: &dyn Directory,
-    state: Option<&ManifestState>,
+    manifest: &FoundManifest,
     runs: &[RunHeader],
     logs: &[FoundLog],
     options: &RepairOptions,
 ) -> u128 {
-    if let Some(uuid) = state.map(|state| state.index_uuid).or_else(|| manifest_uuid(directory)) {
-        return uuid;
-    }
+    let by_manifest = uuid_of(directory, manifest);
     let mut votes: BTreeMap<u128, usize> = BTreeMap::new();
     let by_runs = runs.iter().filter_map(|run| run.header.as_ref()).map(|header| header.index_uuid);
     let by_logs = logs.iter().filter_map(|log| log.beginning).map(|beginning| beginning.index_uuid);
     for uuid in by_runs.chain(by_logs) {
         *votes.entry(uuid).or_default() += 1;
+    }
+    // A file without a readable header may be the manifest's.
+    let may_be_its = runs.iter().any(|run| run.header.is_none())
+        || logs.iter().any(|log| log.beginning.is_none() && log.may_hold_records);
+    if let Some(uuid) = by_manifest.filter(|uuid| votes.is_empty() || votes.contains_key(uuid) || may_be_its)
+    {
+        return uuid;
     }
     let elected = votes.into_iter().max_by_key(|(_, votes)| *votes).map(|(uuid, _)| uuid);
     let random = &options.environment.random;

@@ -75,6 +75,29 @@ fn a_crash_at_every_operation_leaves_the_one_store_or_the_other() {
 }
 
 #[test]
+fn the_report_is_there_before_the_new_manifest() {
+    let original = damaged_in("run");
+    let told = |store: &Store| {
+        let report = store.directory.read_all("quarantine/repair-report.txt");
+        report.is_some_and(|text| String::from_utf8(text).unwrap().contains("  lost: "))
+    };
+    for count in 0.. {
+        let store = original.copy();
+        store.directory.fail_after(Some(store.directory.operation_count() + count));
+        let outcome = store.repair();
+        let image =
+            Store { directory: store.directory.crash(CrashPolicy::KeepAll, count), ..original.clone() };
+        let is_repaired = image.bytes("MANIFEST") != original.bytes("MANIFEST");
+        assert!(!is_repaired || told(&image), "stopped at {count}");
+        if let Ok(report) = outcome {
+            assert!(is_repaired);
+            assert_eq!(report.kept_in.as_deref(), Some("quarantine/repair-report.txt"));
+            break;
+        }
+    }
+}
+
+#[test]
 fn a_full_disk_leaves_the_original() {
     for what in ["run", "footers", "log", "manifest"] {
         let original = damaged_in(what);

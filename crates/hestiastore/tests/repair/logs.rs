@@ -59,6 +59,8 @@ fn a_log_is_cut_where_its_damage_begins() {
     assert_eq!((&*cut.file, cut.action), (&*logs[0], Action::LogCut), "{report}");
     assert_eq!(cut.losses.len(), 1, "{report}");
     assert!(cut.losses[0].seqs.0 > 100, "{report}");
+    let told = format!("; {} records behind it could be read and are given up", cut.records_given_up);
+    assert!(cut.records_given_up > 100 && cut.damage.contains(&told), "{report}");
     for log in logs.iter().filter(|log| report.findings.iter().any(|finding| finding.file == **log)) {
         assert!(store.directory.read_all(&format!("quarantine/{log}")).is_some(), "{log}");
     }

@@ -1,6 +1,7 @@
 //! Damaged, lost and stale manifests.
 
-use hestiastore::directory::{CrashPolicy, Directory};
+use hestiastore::directory::{CrashPolicy, Directory, SimulatedDirectory};
+use hestiastore::environment::Environment;
 use hestiastore::repair::{Action, RepairOptions, repair};
 
 use crate::store::{Author, Store, builder, everything, key, options, rich};
@@ -29,6 +30,23 @@ fn assert_rebuilt(store: &Store, what: &str) {
         finding.file == MANIFEST || put_away
     };
     assert!(report.findings.iter().all(expected), "{what}: {report}");
+}
+
+/// Here nothing of the index whose manifest it is can be found, and all of another's.
+#[test]
+fn another_indexs_manifest_is_the_stray_and_not_the_files() {
+    for (what, store) in [("closed", rich().close()), ("killed", rich().kill())] {
+        let other = SimulatedDirectory::new();
+        builder(&other).environment(Environment::repeatable(4711)).create().unwrap().close().unwrap();
+        store.directory.write_all(MANIFEST, &other.read_all(MANIFEST).unwrap()).unwrap();
+        let runs = store.files("run-").len();
+        let report = store.repaired(what);
+        let finding = report.findings.iter().find(|finding| finding.file == MANIFEST).unwrap();
+        assert_eq!(finding.action, Action::ManifestRebuilt, "{what}: {report}");
+        assert!(finding.damage.starts_with("it is of another index, "), "{what}: {report}");
+        assert!(report.findings.iter().all(|finding| !finding.file.starts_with("run-")), "{what}: {report}");
+        assert!(runs > 4);
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use hestiastore::directory::{CrashPolicy, Directory, SimulatedDirectory};
+use hestiastore::directory::{CrashPolicy, Directory, Fault, FaultRule, OperationKind, SimulatedDirectory};
 use hestiastore::environment::Environment;
 use hestiastore::repair::{Finding, RepairOptions, RepairReport, plan_repair, repair};
 use hestiastore::{IndexBuilder, Result, SegmentIndex};
@@ -313,6 +313,19 @@ fn nothing_of_ours_is_no_index() {
     let error = repair(&shared, &options()).unwrap_err();
     assert!(matches!(error, hestiastore::Error::NotAnIndex { .. }), "{error}");
     assert_eq!(directory.list().unwrap(), ["notes.txt"]);
+}
+
+#[test]
+fn a_plan_shares_the_lock_and_needs_none_where_nothing_can_be_written() {
+    let store = rich().close();
+    let reading = builder(&store.directory).open_read_only().unwrap();
+    assert!(store.plan().unwrap().is_sound());
+    assert!(matches!(store.repair().unwrap_err(), hestiastore::Error::Locked { .. }));
+    reading.close().unwrap();
+    let read_only = Fault::FailBefore(std::io::ErrorKind::ReadOnlyFilesystem);
+    store.directory.inject(FaultRule::new(read_only).on(&[OperationKind::Lock]));
+    assert!(store.plan().unwrap().is_sound());
+    assert!(matches!(store.repair().unwrap_err(), hestiastore::Error::Io { operation: "lock", .. }));
 }
 
 #[test]
