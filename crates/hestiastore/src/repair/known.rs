@@ -8,7 +8,7 @@ use super::report::{Action, KeyRange, Loss};
 use super::salvage::{Remains, Salvage};
 use super::survey::{FoundRun, RunCondition, Survey};
 use crate::error::Result;
-use crate::manifest::{ManifestState, RunReference, SegmentState};
+use crate::manifest::{MANIFEST_NAME, ManifestState, RunReference, SegmentState};
 use crate::run::{RunIdentity, run_file_name};
 
 /// A run's references: the segment and its place among the segment's runs.
@@ -28,6 +28,7 @@ pub(super) fn make(survey: &Survey, state: &ManifestState) -> Result<Plan> {
         }
     }
     take_again_from_logs(&mut plan, &logs);
+    check_close(&mut plan, &logs);
     let segments = plan.state.segments.values();
     logs.tell(segments, greatest_in_runs, &mut plan.report);
     plan.adopt(logs);
@@ -43,6 +44,19 @@ fn by_run(state: &ManifestState) -> BTreeMap<u64, References> {
         }
     }
     runs
+}
+
+/// Writes behind a clean close are preceded by an edit: where one stands, the manifest is an older one.
+fn check_close(plan: &mut Plan, logs: &LogPlan) {
+    let (Some(closed), Some(end), None) = (plan.state.closed, logs.end, &logs.cut) else { return };
+    let left = (closed.log_number, closed.end_offset);
+    if left != end {
+        let damage = format!(
+            "it says that a clean close left log {} at offset {}, but the logs go on to log {} at offset {}",
+            left.0, left.1, end.0, end.1
+        );
+        plan.report.add(MANIFEST_NAME, damage, Action::ManifestRewritten);
+    }
 }
 
 /// A sound run may still not be what the manifest says of it.

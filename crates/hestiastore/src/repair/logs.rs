@@ -21,6 +21,8 @@ pub(super) struct LogPlan {
     /// The seqs that the logs give, without a gap: the first, and one more than the last.
     pub(super) replayed: Option<(u64, u64)>,
     pub(super) next_seq: u64,
+    /// The log and the offset where the history ends, if a log is listed.
+    pub(super) end: Option<(u64, u64)>,
     pub(super) cut: Option<DamageReport>,
 }
 
@@ -34,6 +36,7 @@ impl LogPlan {
             given_up: Vec::new(),
             replayed: None,
             next_seq: 1,
+            end: None,
             cut: None,
         };
         if listed.is_empty() {
@@ -56,6 +59,7 @@ impl LogPlan {
         })?;
         plan.replayed = replayed;
         plan.next_seq = end.next_seq;
+        plan.end = Some((end.log_number, end.offset));
         plan.cut = end.cut.take();
         if plan.cut.is_some() {
             plan.cut_at(survey, &end);
