@@ -19,13 +19,29 @@ struct Evidence {
     later_seq: u64,
 }
 
+impl Evidence {
+    fn known(synced_seq: u64, witness: &str) -> Self {
+        Self { synced_seq, witness: witness.into(), later_records: 0, later_seq: 0 }
+    }
+}
+
 /// Searches what replay left out, and ends it or calls it damage.
 pub(super) fn conclude(walk: &Walk<'_>, halt: Halt<'_>, expectations: Expectations) -> Result<ReplayEnd> {
     let evidence = gather(walk, &halt, expectations.proven_synced_seq)?;
+    judge(walk, halt, evidence, expectations.policy)
+}
+
+/// The same where records may have been written since replay passed: none that is found now proves anything.
+pub(super) fn conclude_beside_writers(walk: &Walk<'_>, halt: Halt<'_>, synced_seq: u64) -> Result<ReplayEnd> {
+    let evidence = Evidence::known(synced_seq, "the open index");
+    judge(walk, halt, evidence, RecoveryPolicy::Fail)
+}
+
+fn judge(walk: &Walk<'_>, halt: Halt<'_>, evidence: Evidence, policy: RecoveryPolicy) -> Result<ReplayEnd> {
     let place = halt.place;
     let (log, offset, next_seq) = (place.log, place.offset, place.next_seq);
     let detail = damage(walk, &halt, &evidence);
-    if let (Some(detail), RecoveryPolicy::Fail) = (&detail, expectations.policy) {
+    if let (Some(detail), RecoveryPolicy::Fail) = (&detail, policy) {
         return Err(Error::corruption(&*log.file, offset, detail.clone()));
     }
     Ok(ReplayEnd {
@@ -48,12 +64,7 @@ pub(super) fn conclude(walk: &Walk<'_>, halt: Halt<'_>, expectations: Expectatio
 }
 
 fn gather(walk: &Walk<'_>, halt: &Halt<'_>, proven_synced_seq: u64) -> Result<Evidence> {
-    let mut evidence = Evidence {
-        synced_seq: proven_synced_seq,
-        witness: "the manifest".into(),
-        later_records: 0,
-        later_seq: 0,
-    };
+    let mut evidence = Evidence::known(proven_synced_seq, "the manifest");
     if walk.greatest_mark > evidence.synced_seq {
         evidence.synced_seq = walk.greatest_mark;
         evidence.witness = "a SYNC mark before it".into();

@@ -4,7 +4,7 @@ use hestiastore::directory::{CrashPolicy, Directory, SimulatedDirectory};
 use hestiastore::environment::Environment;
 use hestiastore::repair::{Action, RepairOptions, repair};
 
-use crate::store::{Author, Store, builder, everything, key, options, rich};
+use crate::store::{Author, Store, builder, everything, key, only, options, rich};
 
 const MANIFEST: &str = "MANIFEST";
 
@@ -242,6 +242,20 @@ fn a_manifest_of_an_older_generation() {
         assert_same_entries(&store, &format!("manifest {age}"));
         store.repaired(&format!("manifest {age}"));
     }
+}
+
+/// The log that a clean close left went on, and no run and no other log tells of the edits that came first.
+#[test]
+fn a_manifest_of_the_clean_close_before_the_last_write() {
+    let mut author = rich();
+    author.close_and_open();
+    let older = author.directory().read_all(MANIFEST).unwrap();
+    author.put([7]);
+    let store = author.kill();
+    store.directory.write_all(MANIFEST, &older).unwrap();
+    assert_same_entries(&store, "manifest of the clean close");
+    let report = store.repaired("manifest of the clean close");
+    assert!(only(&report).damage.contains("a clean close left log"), "{report}");
 }
 
 /// What is there when a job is stopped at each operation in turn, with the manifest of before and without one.
