@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::CheckReport;
 use crate::SegmentIndex;
 use crate::config::Durability;
-use crate::directory::{Directory, SimulatedDirectory};
+use crate::directory::{Directory, Fault, FaultRule, OperationKind, SimulatedDirectory};
 use crate::index::core::Core;
 use crate::manifest::{Change, MANIFEST_NAME, read_manifest};
 use crate::run::run_file_name;
@@ -233,6 +233,19 @@ fn d8_every_corrupt_run_is_told_and_stops_the_structural_jobs_of_its_segment_onl
     let metrics = index.metrics_snapshot();
     assert_eq!((metrics.scrub.finished, metrics.scrub.problems), (2, report.problem_count()));
     assert!(metrics.scrub.last_finished_micros.is_some());
+}
+
+#[test]
+fn d8_what_stands_in_the_way_of_a_check_stops_no_job() {
+    for kind in [OperationKind::Open, OperationKind::Read] {
+        let (directory, index) = layered();
+        let failing = FaultRule::new(Fault::FailBefore(std::io::ErrorKind::Other)).names("run-*");
+        directory.inject(failing.on(&[kind]).from_nth(1).times(1));
+        assert_eq!(index.check().unwrap().problem_count(), 1, "{kind:?}");
+        assert!(!segment(&index.core, 0).damaged.load(Ordering::Acquire), "{kind:?}");
+        directory.clear_faults();
+        assert!(index.check().unwrap().is_clean(), "{kind:?}");
+    }
 }
 
 #[test]
