@@ -23,6 +23,11 @@ impl Problems {
         self.listed.len() as u64 + self.unlisted
     }
 
+    /// Whether one is such a problem; of those that are not listed it is taken to be so.
+    pub(crate) fn any(&self, is_such: impl Fn(&Error) -> bool) -> bool {
+        self.unlisted > 0 || self.listed.iter().any(is_such)
+    }
+
     /// Those that are listed, and how many more there are.
     pub(crate) fn into_parts(self) -> (Vec<Error>, u64) {
         (self.listed, self.unlisted)

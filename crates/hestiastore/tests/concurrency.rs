@@ -362,6 +362,17 @@ fn all_have_begun(counters: &[AtomicU64]) {
     }
 }
 
+/// Without a log a close may yet leave the index open while it saves what is in memory: writes are refused
+/// for now.
+fn put_unless_closed(index: &Index, key: u64, value: &[u8]) -> Result<()> {
+    loop {
+        match index.put(key, value) {
+            Err(Error::WritesRefused { .. }) => thread::yield_now(),
+            outcome => return outcome,
+        }
+    }
+}
+
 fn close_while_others_work(budget_bytes: u64, durability: Durability, begun: bool) {
     let directory = SimulatedDirectory::new();
     let index = busy(&directory, budget_bytes).log(|l| l.durability(durability)).create().unwrap();
@@ -375,7 +386,7 @@ fn close_while_others_work(budget_bytes: u64, durability: Durability, begun: boo
             let index = &index;
             let work = move || -> Result<()> {
                 for n in 0u64.. {
-                    index.put(spread(n * 3 + owner as u64), vec![owner as u8; 100])?;
+                    put_unless_closed(index, spread(n * 3 + owner as u64), &[owner as u8; 100])?;
                     counter.store(n + 1, Ordering::Release);
                 }
                 Ok(())

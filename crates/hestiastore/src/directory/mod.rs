@@ -31,7 +31,7 @@ use std::sync::Arc;
 
 pub use self::fs::FsDirectory;
 pub use self::memory::MemoryDirectory;
-pub(crate) use self::quarantine::{free_place, move_to_quarantine};
+pub(crate) use self::quarantine::{free_place, move_to_quarantine, quarantined};
 #[cfg(any(test, feature = "simulation"))]
 pub use self::simulated::{CrashPolicy, Fault, FaultRule, Operation, OperationKind, SimulatedDirectory};
 

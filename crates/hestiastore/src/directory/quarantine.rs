@@ -15,14 +15,27 @@ pub(crate) fn move_to_quarantine(directory: &dyn Directory, name: &str) -> io::R
 /// Where in the quarantine a file of this name may go: numbers of logs come again, and a rename would replace.
 pub(crate) fn free_place(directory: &dyn Directory, name: &str) -> io::Result<String> {
     directory.create_folder(QUARANTINE)?;
-    let mut place = format!("{QUARANTINE}/{name}");
-    let mut number = 1u64;
-    loop {
+    let taken = quarantined(directory, name)?;
+    Ok(place(name, taken.len() as u64))
+}
+
+/// The files in the quarantine that had this name, the first to come first.
+pub(crate) fn quarantined(directory: &dyn Directory, name: &str) -> io::Result<Vec<String>> {
+    let mut found = Vec::new();
+    for number in 0.. {
+        let place = place(name, number);
         match directory.open(&place, OpenMode::Read) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(place),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => break,
             Err(error) => return Err(error),
-            Ok(_) => place = format!("{QUARANTINE}/{name}.{number}"),
+            Ok(_) => found.push(place),
         }
-        number += 1;
+    }
+    Ok(found)
+}
+
+fn place(name: &str, number: u64) -> String {
+    match number {
+        0 => format!("{QUARANTINE}/{name}"),
+        _ => format!("{QUARANTINE}/{name}.{number}"),
     }
 }

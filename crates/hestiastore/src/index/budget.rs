@@ -5,6 +5,7 @@
 //! let through alone.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::{Condvar, Mutex};
@@ -33,9 +34,14 @@ struct Waiting {
     bytes: u64,
 }
 
-/// The index stopped while somebody waited for room.
-#[derive(Debug)]
-pub(crate) struct Stopped;
+/// Why somebody who waited gets no room.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum NoRoom {
+    /// None will come for now, and why.
+    Refused(Arc<str>),
+    /// The index has failed or ended.
+    Stopped,
+}
 
 impl WriteBudget {
     pub(crate) fn new(limit_bytes: u64) -> Self {
@@ -79,13 +85,13 @@ impl WriteBudget {
     /// Waits in line for `bytes`. `on_wait` is called before each sleep at the front of the line, to ask
     /// for flushes until what [`WriteBudget::wanted_bytes`] says fits.
     ///
-    /// Gives up when `refused` says that no room will come for now; see [`WriteBudget::wake`].
+    /// Gives up when `refused` says why no room will come for now; see [`WriteBudget::wake`].
     pub(crate) fn take(
         &self,
         bytes: u64,
         on_wait: impl Fn(),
-        refused: impl Fn() -> bool,
-    ) -> Result<(), Stopped> {
+        refused: impl Fn() -> Option<Arc<str>>,
+    ) -> Result<(), NoRoom> {
         let mut line = self.line.lock();
         let number = line.next_number;
         line.next_number += 1;
@@ -93,7 +99,7 @@ impl WriteBudget {
         self.crowded.store(true, Ordering::SeqCst);
         let taken = loop {
             if self.stopped.load(Ordering::Acquire) {
-                break Err(Stopped);
+                break Err(NoRoom::Stopped);
             }
             if line.waiting.front().is_some_and(|first| first.number == number) {
                 if self.take_if_free(bytes) {
@@ -101,8 +107,8 @@ impl WriteBudget {
                 }
                 on_wait();
             }
-            if refused() {
-                break Err(Stopped);
+            if let Some(cause) = refused() {
+                break Err(NoRoom::Refused(cause));
             }
             self.moved.wait(&mut line);
         };
@@ -162,7 +168,7 @@ mod tests {
         let order = Mutex::new(Vec::new());
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                budget.take(80, || (), || false).unwrap();
+                budget.take(80, || (), || None).unwrap();
                 order.lock().push(80);
                 budget.release(80);
             });
@@ -172,7 +178,7 @@ mod tests {
             // Ten bytes are free, and would be enough for this one.
             assert!(!budget.try_take(5));
             scope.spawn(|| {
-                budget.take(30, || (), || false).unwrap();
+                budget.take(30, || (), || None).unwrap();
                 order.lock().push(30);
             });
             while budget.line.lock().waiting.len() < 2 {
@@ -193,7 +199,7 @@ mod tests {
                 let ask = || {
                     asked.fetch_add(1, Ordering::SeqCst);
                 };
-                budget.take(80, ask, || false).unwrap();
+                budget.take(80, ask, || None).unwrap();
             });
             for given_back in 1..=2 {
                 while asked.load(Ordering::SeqCst) < given_back {
@@ -211,14 +217,24 @@ mod tests {
         assert_eq!(budget.used_bytes(), 80);
     }
 
+    /// The refusal may be over by the time that the writer looks for its cause.
+    #[test]
+    fn d8_who_is_refused_is_told_the_cause_that_was_seen() {
+        let budget = WriteBudget::new(10);
+        assert!(budget.try_take(10));
+        let cause = Mutex::new(Some(Arc::from("full")));
+        let outcome = budget.take(1, || (), || cause.lock().take());
+        assert_eq!(outcome, Err(NoRoom::Refused("full".into())));
+    }
+
     #[test]
     fn stopping_wakes_who_waits() {
         let budget = WriteBudget::new(10);
         assert!(budget.try_take(10));
         std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| budget.take(1, || (), || false));
+            let waiting = scope.spawn(|| budget.take(1, || (), || None));
             budget.stop();
-            assert!(waiting.join().unwrap().is_err());
+            assert_eq!(waiting.join().unwrap(), Err(NoRoom::Stopped));
         });
     }
 }

@@ -38,9 +38,11 @@ impl Core {
         }
         self.health.advance(IndexState::Closing);
         self.section.lock().accepting = false;
-        // A first write and a new log that are under way end first; further ones are refused from now on.
-        drop(self.first_write.lock());
+        // A first write, a new log and flushes of callers that are under way end first; further ones are
+        // refused from now on.
+        self.wait_first_write();
         self.logs.wait_prepared();
+        drop(self.callers_at_work.write());
         let outcome = self.finish_writing();
         self.scheduler.stop();
         self.logs.stop();
@@ -51,14 +53,18 @@ impl Core {
         self.health.advance(IndexState::Closed);
         self.budget.stop();
         *self.directory_lock.lock() = None;
-        outcome
+        outcome.map_err(finally)
+    }
+
+    fn wait_first_write(&self) {
+        drop(self.first_write.lock());
     }
 
     /// Without a log all that is unflushed would be lost by the close: it is flushed before anything is
     /// ended. Where that is refused the index goes on.
     fn save_without_log(&self) -> Result<()> {
         let is_open = self.health.state() == IndexState::Ready;
-        if self.has_log() || !is_open || !self.opened_for_writing.load(Ordering::Acquire) {
+        if self.has_log() || !is_open {
             return Ok(());
         }
         let last_seq = {
@@ -66,6 +72,11 @@ impl Core {
             section.accepting = false;
             section.last_seq()
         };
+        // Whoever is in the section before has done the first write; one under way now brings nothing.
+        self.wait_first_write();
+        if !self.opened_for_writing.load(Ordering::Acquire) {
+            return Ok(());
+        }
         let visible = self.publisher.wait_visible(last_seq).map_err(|_| self.health.refusal());
         match visible.and_then(|()| self.flush_everything()) {
             Err(Error::WritesRefused { cause }) => {
@@ -91,7 +102,7 @@ impl Core {
             return Err(self.health.refusal());
         }
         if !self.opened_for_writing.load(Ordering::Acquire) {
-            return self.sync_recovered();
+            return self.renew_recovered();
         }
         let last_seq = self.section.lock().last_seq();
         self.publisher.wait_visible(last_seq).map_err(|_| self.health.refusal())?;
@@ -158,5 +169,60 @@ impl Core {
         let clock_mark = Change::ClockMark(self.environment.clock.wall_micros());
         self.commit_closing_edit(vec![Change::LastSeq(last_seq), clock_mark, Change::Close(closed)])
             .map(|_| ())
+    }
+}
+
+/// The error of a close that has ended the index all the same: refused for now would say that it is open.
+fn finally(error: Error) -> Error {
+    match error {
+        Error::WritesRefused { cause } => Error::Failed { cause },
+        error => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::Unsaved;
+    use crate::config::Durability;
+    use crate::directory::SimulatedDirectory;
+    use crate::index::IndexState;
+    use crate::{Error, SegmentIndex};
+
+    type Index = SegmentIndex<u64, Vec<u8>>;
+
+    fn without_log(directory: &SimulatedDirectory) -> Index {
+        let builder = Index::builder_in(Arc::new(directory.clone()));
+        builder.log(|l| l.durability(Durability::Off)).create().unwrap()
+    }
+
+    /// What it commits would be found by nobody else.
+    #[test]
+    fn d8_without_a_log_a_close_looks_for_writes_when_the_first_one_under_way_is_done() {
+        let index = without_log(&SimulatedDirectory::new());
+        let first_write = index.core.first_write.lock();
+        std::thread::scope(|scope| {
+            let closing = scope.spawn(|| index.close());
+            while index.core.section.lock().accepting {
+                std::thread::yield_now();
+            }
+            let state = index.state();
+            drop(first_write);
+            closing.join().unwrap().unwrap();
+            assert_eq!(state, IndexState::Ready);
+        });
+        assert_eq!(index.state(), IndexState::Closed);
+    }
+
+    #[test]
+    fn d8_a_close_that_has_ended_the_index_does_not_answer_refused_for_now() {
+        let directory = SimulatedDirectory::new();
+        let index = without_log(&directory);
+        index.put(1, b"lost").unwrap();
+        directory.set_capacity_bytes(Some(0));
+        let outcome = index.core.close(Unsaved::GiveUp);
+        assert!(matches!(outcome, Err(Error::Failed { .. })), "{outcome:?}");
+        assert_eq!(index.state(), IndexState::Closed);
     }
 }

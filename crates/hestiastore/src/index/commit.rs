@@ -10,8 +10,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::budget::NoRoom;
 use super::core::Core;
 use super::counters::add;
+use super::refusal::Need;
 use super::section::Placed;
 use crate::config::Durability;
 use crate::error::{Error, Result};
@@ -151,12 +153,12 @@ impl Core {
         let taken = self.budget.take(
             bytes,
             || self.scheduler.ask_for_room(),
-            || self.refused_writes.is_without_room(),
+            || self.refused_writes.cause_of(Need::Flush),
         );
         add(&self.counters.stalls, 1);
         add(&self.counters.stall_micros, start.elapsed().as_micros() as u64);
-        taken.map_err(|_| match self.refused_writes.cause() {
-            Some(cause) if !self.health.has_failed() => Error::WritesRefused { cause },
+        taken.map_err(|no_room| match no_room {
+            NoRoom::Refused(cause) if !self.health.has_failed() => Error::WritesRefused { cause },
             _ => self.health.refusal(),
         })
     }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
 use super::budget::WriteBudget;
 use super::counters::Counters;
@@ -49,6 +49,7 @@ pub(crate) struct Core {
     pub(crate) background_failures: BackgroundFailures,
     pub(crate) merge_retry: Retry,
     pub(crate) flush_retry: Retry,
+    pub(crate) log_retry: Retry,
     /// Given up at the very end of `close`.
     pub(crate) directory_lock: Mutex<Option<Box<dyn DirectoryLock>>>,
     pub(crate) route: ArcSwap<RouteMap>,
@@ -66,9 +67,13 @@ pub(crate) struct Core {
     /// The OPEN edit of this open is written (PROTOCOL D6).
     pub(crate) opened_for_writing: AtomicBool,
     pub(crate) first_write: Mutex<FirstWrite>,
+    /// The logs that this open found are on disk as they are read.
+    pub(crate) listed_logs_renewed: AtomicBool,
     pub(crate) threads: Mutex<Threads>,
     /// Held by the one who closes.
     pub(crate) closing: Mutex<()>,
+    /// Shared by callers that do maintenance in their own threads; `close` waits for them.
+    pub(crate) callers_at_work: RwLock<()>,
     pub(crate) next_segment_id: AtomicU64,
     pub(crate) graveyard: Arc<Graveyard>,
     pub(crate) delta_cache: Mutex<DeltaCache>,

@@ -14,7 +14,7 @@ use super::refusal::Need;
 use super::scheduler::run_maintenance_thread;
 use crate::directory::OpenMode;
 use crate::error::{Error, Result};
-use crate::manifest::{Change, Edit, MANIFEST_NAME, ManifestFile};
+use crate::manifest::{Change, Edit, ManifestFile};
 use crate::wal::{log_file_name, parse_log_file_name};
 
 /// What recovery found and left to the first write.
@@ -85,15 +85,30 @@ impl Core {
     }
 
     fn begin_writing(self: &Arc<Self>, recovered: &mut Recovered) -> Result<()> {
+        if recovered.flush_needed {
+            self.rest_between_flushes()?;
+        }
         self.write_open_edit()?;
         self.tidy(recovered.replayed_seqs)?;
         if recovered.flush_needed {
-            self.flush_recovered(&mut recovered.cut)?;
+            let flushed = self.flush_recovered(&mut recovered.cut);
+            flushed.map_err(|error| self.refuse_unless_over(Need::Flush, error))?;
             recovered.flush_needed = false;
         } else {
             self.reserve_logs()?;
         }
         self.start_threads()
+    }
+
+    /// What a refused flush of all that was replayed wrote is thrown away. Not every writer is to do that again
+    /// on a full disk while the others wait: until the pause is over they are told why.
+    fn rest_between_flushes(&self) -> Result<()> {
+        match self.refused_writes.cause() {
+            Some(cause) if self.flush_retry.must_wait(self.environment.clock.monotonic_micros()) => {
+                Err(Error::WritesRefused { cause })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The logs to go on in may lie in a copy of the index that was made without their unused parts.
@@ -133,7 +148,11 @@ impl Core {
         let mut left_over = BTreeSet::new();
         for name in list(&*self.directory)? {
             let listed_log = |number| state.logs.iter().any(|log| log.number == number);
-            let unlisted_log = parse_log_file_name(&name).is_some_and(|number| !listed_log(number));
+            let number = parse_log_file_name(&name);
+            if number.is_some_and(listed_log) {
+                continue;
+            }
+            let unlisted_log = number.is_some();
             let mut outcome = Ok(());
             if name.ends_with(".tmp") || state.pending_deletions.contains(&name) || unlisted_log {
                 outcome = self.remove(&name);
@@ -185,7 +204,7 @@ impl Core {
     /// Flushes, during replay, what has been replayed so far, because it outgrows the write budget.
     pub(super) fn flush_replayed(&self, seq: u64) -> Result<()> {
         self.write_open_edit()?;
-        self.sync_listed_logs()?;
+        self.renew_listed_logs()?;
         self.section.lock().next_seq = seq + 1;
         self.publisher.reset(seq);
         let flushed =
@@ -224,6 +243,7 @@ impl Core {
     /// set aside before, because the edit takes them off the list; without them a later open finds the
     /// same damage at the same place. The damaged log itself follows once it is needed no more.
     fn end_damaged_log(&self, cut: &LogCut) -> Result<()> {
+        self.keep_seqs_given_up()?;
         let logs = self.manifest.lock().state.logs.clone();
         for log in logs.iter().filter(|log| log.number > cut.log_number) {
             self.quarantine(&log_file_name(log.number))?;
@@ -231,6 +251,16 @@ impl Core {
         let flushed = self.flush_all_at_once()?;
         let (number, offset, last_seq) = (cut.log_number, cut.offset, cut.last_seq);
         self.publish_all_at_once(flushed, last_seq, vec![Change::EndLog { number, offset, last_seq }])
+    }
+
+    /// Not even what is given up lends its seqs to others, and only the logs that go now tell of them. The OPEN
+    /// edit may not: a replay that outgrows memory writes it before it has read them all.
+    fn keep_seqs_given_up(&self) -> Result<()> {
+        let last_seq = self.section.lock().last_seq();
+        if self.manifest.lock().state.last_seq >= last_seq {
+            return Ok(());
+        }
+        self.commit_edit(vec![Change::LastSeq(last_seq)]).map(drop)
     }
 
     /// Logs that a recovery has cut hold nothing any more that is not in runs, and are not deleted.
@@ -244,19 +274,8 @@ impl Core {
         self.sync_directory()
     }
 
-    /// At the end of an open that wrote nothing: what a killed process left may be in the page cache
-    /// only, and is on disk after this.
-    pub(super) fn sync_recovered(&self) -> Result<()> {
-        let unproven = self.manifest.lock().state.closed.is_none();
-        if self.read_only || !unproven || self.health.has_failed() {
-            return Ok(());
-        }
-        self.sync_listed_logs()?;
-        self.sync_file(MANIFEST_NAME)?;
-        self.sync_directory()
-    }
-
-    /// A sync of the logs that replay has read: runs may not get ahead of them (PROTOCOL D1).
+    /// A sync of the logs that replay has read: runs may not get ahead of them (PROTOCOL D1). They need not be
+    /// renewed: the edit that installs the runs of what was read also takes the logs off the list.
     fn sync_listed_logs(&self) -> Result<()> {
         self.try_sync_listed_logs().map_err(|error| self.judge(error))
     }
@@ -266,9 +285,9 @@ impl Core {
         logs.iter().try_for_each(|log| self.sync_file(&log_file_name(log.number)))
     }
 
-    /// Syncs a file, if there is one.
+    /// Syncs a file, if there is one. It need not be writable for that: the file system may not be any more.
     fn sync_file(&self, name: &str) -> Result<()> {
-        match self.directory.open(name, OpenMode::ReadWrite) {
+        match self.directory.open(name, OpenMode::Read) {
             Ok(file) => file.sync().map_err(|source| Error::io("sync", name, source)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
             Err(source) => Err(Error::io("open", name, source)),

@@ -3,7 +3,7 @@
 //! ```text
 //! OPENING -> READY -> CLOSING -> CLOSED
 //!      \        \         \
-//!       `--------`---------`--> ERROR   (final, but for close)
+//!       `--------`---------`--> ERROR   (final, but for close; CLOSED is final)
 //! ```
 
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -74,11 +74,12 @@ impl Health {
         IndexState::from_u8(self.state.load(Ordering::Acquire))
     }
 
-    /// Goes on to `next`. ERROR is never left but for CLOSED.
+    /// Goes on to `next`. ERROR is never left but for CLOSED, and CLOSED never.
     pub(crate) fn advance(&self, next: IndexState) {
         let _ = self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| {
             let stuck = now == IndexState::Error as u8 && next != IndexState::Closed;
-            (!stuck).then_some(next as u8)
+            let over = now == IndexState::Closed as u8;
+            (!stuck && !over).then_some(next as u8)
         });
     }
 
@@ -101,11 +102,15 @@ impl Health {
         Err(self.refusal())
     }
 
-    /// Whether the index has failed or ended, and the error that says so.
+    /// What who is refused is told: that the index has failed or ended. In READY it is a close that takes
+    /// no writes while it saves what is in memory only: if it cannot, the index stays open.
     pub(crate) fn refusal(&self) -> Error {
         match self.state() {
+            IndexState::Opening | IndexState::Ready => {
+                Error::WritesRefused { cause: "a close is saving what is in memory only".into() }
+            }
+            IndexState::Closing | IndexState::Closed => Error::Closed,
             IndexState::Error => Error::Failed { cause: self.cause() },
-            _ => Error::Closed,
         }
     }
 
@@ -129,5 +134,14 @@ mod tests {
         assert!(health.refusal().to_string().contains("disk gone"));
         health.advance(IndexState::Closed);
         assert!(matches!(health.refusal(), Error::Closed));
+    }
+
+    #[test]
+    fn c7_closed_stays_closed() {
+        let health = Health::new();
+        health.advance(IndexState::Ready);
+        health.advance(IndexState::Closed);
+        health.fail("too late");
+        assert_eq!(health.state(), IndexState::Closed);
     }
 }

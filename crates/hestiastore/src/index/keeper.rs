@@ -6,6 +6,7 @@ use super::core::Core;
 use crate::error::{Error, Result};
 use crate::manifest::{Change, Edit, ManifestFile, ManifestState};
 use crate::run::run_file_name;
+use crate::wal::log_file_name;
 
 /// So many deletions are reported in one edit, so that any edit stays small.
 const DELETIONS_AN_EDIT: usize = 64;
@@ -36,6 +37,19 @@ pub(crate) struct Committed {
 impl Keeper {
     pub(crate) fn new(state: ManifestState) -> Self {
         Self { state, file: None, unlinked: Vec::new(), deleted: Vec::new() }
+    }
+}
+
+/// A log that is listed under a name that is still to be deleted would be deleted with all that is in it.
+fn refuse_names_to_be_deleted(state: &ManifestState, changes: &[Change]) -> Result<()> {
+    let name = |change: &Change| match change {
+        Change::AddLog { number, .. } => Some(log_file_name(*number)),
+        _ => None,
+    };
+    let mut names = changes.iter().filter_map(name);
+    match names.find(|name| state.pending_deletions.contains(name)) {
+        None => Ok(()),
+        Some(name) => Err(Error::Failed { cause: format!("{name} is to be deleted, and no new log").into() }),
     }
 }
 
@@ -72,6 +86,7 @@ impl Core {
         let Some(file) = file else {
             return Err(Error::Failed { cause: "an edit before the open edit".into() });
         };
+        refuse_names_to_be_deleted(state, &changes)?;
         let closing = changes.pop_if(|change| matches!(change, Change::Close(_)));
         let told = deleted.len().min(DELETIONS_AN_EDIT);
         let done = deleted.iter().take(told);
@@ -92,5 +107,22 @@ impl Core {
             }
         }
         Ok(Committed { edit_number, obsolete })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SegmentIndex;
+
+    #[test]
+    fn d7_no_log_is_listed_under_a_name_that_is_to_be_deleted() {
+        let index: SegmentIndex<u64, u64> = SegmentIndex::in_memory().create().unwrap();
+        index.put(1, 1).unwrap();
+        let name = log_file_name(99);
+        index.core.commit_edit(vec![Change::AddPendingDeletion { name: name.clone() }]).unwrap();
+        let error = index.core.commit_edit(vec![Change::AddLog { number: 99, uid: 7 }]).unwrap_err();
+        assert!(error.to_string().contains(&name), "{error}");
+        assert!(index.core.manifest.lock().state.logs.iter().all(|log| log.number < 99));
     }
 }

@@ -11,6 +11,7 @@ use super::core::Core;
 use super::counters::add;
 use super::health::IndexState;
 use super::refusal::Need;
+use super::retry::Retry;
 use crate::config::Durability;
 use crate::error::Result;
 use crate::manifest::Change;
@@ -45,6 +46,8 @@ pub(crate) struct LogKeeper {
 #[derive(Debug, Default)]
 struct Errand {
     want_next: bool,
+    /// Something has failed and is to be tried again, earlier than the thread may wake.
+    look_again: bool,
     stop: bool,
 }
 
@@ -62,12 +65,15 @@ impl LogKeeper {
         }
     }
 
-    /// Takes over what recovery found: the logs to go on with, the greatest number ever used, and the
-    /// last seq that is known to be on disk.
-    pub(crate) fn adopt(&self, live: Vec<Arc<LogFile>>, newest_number: u64, synced_seq: u64) {
+    /// Takes over what recovery found: the logs to go on with, and the last seq that is known to be on disk.
+    pub(crate) fn adopt(&self, live: Vec<Arc<LogFile>>, synced_seq: u64) {
         *self.live.lock() = live.into();
-        self.newest_number.fetch_max(newest_number, Ordering::Relaxed);
         self.gate.reset(synced_seq);
+    }
+
+    /// Numbers up to this one were used: new logs get greater ones.
+    pub(crate) fn note_numbers_through(&self, newest_number: u64) {
+        self.newest_number.fetch_max(newest_number, Ordering::Relaxed);
     }
 
     pub(crate) fn synced_seq(&self) -> u64 {
@@ -91,6 +97,12 @@ impl LogKeeper {
         self.called.notify_all();
     }
 
+    /// Lets the log thread see anew how long it may sleep.
+    pub(crate) fn look_again(&self) {
+        self.errand.lock().look_again = true;
+        self.called.notify_all();
+    }
+
     /// Waits for a log that is being made ready.
     pub(crate) fn wait_prepared(&self) {
         drop(self.preparing.lock());
@@ -104,18 +116,21 @@ impl LogKeeper {
 
     fn wait_for_errand(&self, at_most: Duration) -> Errand {
         let mut errand = self.errand.lock();
-        if !errand.stop && !errand.want_next {
+        if !errand.stop && !errand.want_next && !errand.look_again {
             self.called.wait_for(&mut errand, at_most);
         }
         let stop = errand.stop;
-        std::mem::replace(&mut *errand, Errand { want_next: false, stop })
+        std::mem::replace(&mut *errand, Errand { stop, ..Errand::default() })
     }
 }
 
-/// The log thread: prepares files and, in the mode `Buffered`, syncs now and then.
+/// What is due and was not done, as a flush that waits for a thread, is looked at no more often than this.
+const LEAST_SLEEP: Duration = Duration::from_millis(50);
+
+/// The log thread: prepares files and, in the mode `Buffered`, syncs now and then. Tries again what failed.
 pub(crate) fn run_log_thread(core: &Core) {
     loop {
-        let errand = core.logs.wait_for_errand(core.config.log.sync_interval);
+        let errand = core.logs.wait_for_errand(core.longest_sleep());
         if errand.stop {
             return;
         }
@@ -123,21 +138,37 @@ pub(crate) fn run_log_thread(core: &Core) {
             continue;
         }
         core.retry_failed_jobs();
-        let outcome = core.log_round(errand.want_next);
-        core.note_background_failure("upkeep of the log", &outcome);
+        core.log_round(errand.want_next);
     }
 }
 
 impl Core {
-    fn log_round(&self, want_next: bool) -> Result<()> {
-        if want_next && self.has_log() {
-            self.prepare_next_log(0)?;
+    /// How long the log thread may sleep: until the next sync, or until something is to be tried again.
+    fn longest_sleep(&self) -> Duration {
+        let interval = self.config.log.sync_interval;
+        let now_micros = self.environment.clock.monotonic_micros();
+        let retries = [&self.log_retry, &self.flush_retry, &self.merge_retry];
+        let due_micros = retries.into_iter().filter_map(Retry::due_micros).min();
+        due_micros.map_or(interval, |due_micros| {
+            let pause = Duration::from_micros(due_micros.saturating_sub(now_micros));
+            pause.max(LEAST_SLEEP).min(interval)
+        })
+    }
+
+    /// One part's failure does not keep the others from being done.
+    fn log_round(&self, want_next: bool) {
+        let retry = self.log_retry.is_due(self.environment.clock.monotonic_micros());
+        if self.has_log() && (want_next || retry) {
+            self.note_upkeep(self.prepare_next_log(0));
             self.press_oldest_buffers();
         }
         if self.durability() == Durability::Buffered {
-            self.sync_through(self.publisher.visible(), Duration::ZERO)?;
+            self.note_upkeep(self.sync_through(self.publisher.visible(), Duration::ZERO));
         }
-        Ok(())
+    }
+
+    fn note_upkeep(&self, outcome: Result<()>) {
+        self.note_background_failure("upkeep of the log", &outcome);
     }
 
     /// Returns when everything through `seq` is on disk. A leader waits `delay` for company first.
@@ -223,7 +254,10 @@ impl Core {
             (section.next_log.as_ref().map(|log| log.capacity_bytes), section.next_seq)
         };
         match ready {
-            Some(capacity) if capacity >= needed => return Ok(()),
+            Some(capacity) if capacity >= needed => {
+                self.accept_writes(Need::Log);
+                return Ok(());
+            }
             // A log that is too small for this record is used up first, by a mark.
             Some(_) => self.append_mark(self.logs.synced_seq(), true).map_err(|error| self.fail(&error))?,
             None => {}
@@ -342,7 +376,7 @@ impl Core {
         };
         for segment in self.route.load_full().segments() {
             if segment.version().least_unflushed_seq() <= pinned_through {
-                self.scheduler.request_flush(segment);
+                self.scheduler.request_flush(segment, pinned_through);
             }
         }
     }

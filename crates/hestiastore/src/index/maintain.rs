@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::core::Core;
 use crate::error::Result;
+use crate::segment::Segment;
 
 impl Core {
     /// Asks for a flush of everything written so far.
@@ -18,7 +19,7 @@ impl Core {
     fn request_flushes_through(&self, seq: u64) {
         for segment in self.route.load_full().segments() {
             if segment.version().least_unflushed_seq() <= seq {
-                self.scheduler.request_flush(segment);
+                self.scheduler.request_flush(segment, seq);
             }
         }
     }
@@ -45,16 +46,29 @@ impl Core {
                 return Err(self.health.refusal());
             }
             // That may have begun before the call; this one tells how it is now.
-            self.flush_here_through(target)?;
+            self.flush_for_caller(target)?;
         }
     }
 
-    /// Flushes in the calling thread.
-    pub(super) fn flush_here_through(&self, seq: u64) -> Result<()> {
+    /// Flushes in the thread of a caller. `close` may come between: it waits for the flush of one segment,
+    /// and no other begins.
+    fn flush_for_caller(&self, seq: u64) -> Result<()> {
         for segment in self.route.load_full().segments() {
-            while segment.version().least_unflushed_seq() <= seq && !segment.is_retired() {
-                self.flush_segment(segment)?;
-            }
+            let _at_work = self.callers_at_work.read();
+            self.check_writable()?;
+            self.flush_one_through(segment, seq)?;
+        }
+        Ok(())
+    }
+
+    /// Flushes in the calling thread, which is the one that closes.
+    pub(super) fn flush_here_through(&self, seq: u64) -> Result<()> {
+        self.route.load_full().segments().iter().try_for_each(|segment| self.flush_one_through(segment, seq))
+    }
+
+    fn flush_one_through(&self, segment: &Arc<Segment>, seq: u64) -> Result<()> {
+        while segment.version().least_unflushed_seq() <= seq && !segment.is_retired() {
+            self.flush_segment(segment)?;
         }
         Ok(())
     }

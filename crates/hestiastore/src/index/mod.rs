@@ -31,6 +31,7 @@ mod quarantine;
 mod read;
 mod recovery;
 mod refusal;
+mod renew;
 mod retry;
 mod scheduler;
 mod scrub;

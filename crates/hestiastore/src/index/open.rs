@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
 use super::budget::WriteBudget;
 use super::core::Core;
@@ -19,7 +19,7 @@ use super::health::{Health, IndexState};
 use super::keeper::Keeper;
 use super::log_upkeep::LogKeeper;
 use super::publish::Publisher;
-use super::recovery::recover;
+use super::recovery::{listed_logs, recover};
 use super::refusal::{BackgroundFailures, RefusedWrites};
 use super::retry::Retry;
 use super::scheduler::Scheduler;
@@ -38,7 +38,7 @@ use crate::run::{ChunkCache, Run, RunSettings, run_file_name};
 use crate::segment::write_buffer::WriteBuffer;
 use crate::segment::{Graveyard, Layer, MAIN_RANK, RunHandle, RunRef, Segment, SegmentVersion};
 use crate::types::names_match;
-use crate::wal::{RecoveryPolicy, log_file_name, parse_log_file_name, read_begin};
+use crate::wal::{RecoveryPolicy, logs_given_up, parse_log_file_name, read_begin};
 
 /// Whether there must be an index already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -182,7 +182,8 @@ fn check_types(state: &ManifestState, request: &OpenRequest) -> Result<()> {
 /// What the manifest alone cannot tell about its end (D6).
 pub(super) fn confirm_end(directory: &Arc<dyn Directory>, read: &ReadManifest) -> Result<()> {
     let names = list(&**directory)?;
-    confirm_torn_tail(read, highest_edit_named(directory, &read.state, &names), &missing_files(read, &names))
+    let missing = missing_files(directory, read, &names)?;
+    confirm_torn_tail(read, highest_edit_named(directory, &read.state, &names), &missing)
 }
 
 /// The greatest manifest edit that any log's BEGIN names, or any run that the state does not know, of those
@@ -208,15 +209,19 @@ pub(super) fn open_unnamed_run(directory: &Arc<dyn Directory>, uid: u64, index_u
 
 /// The files of the state that are not there: runs, and logs too where the manifest's last edit may be lost,
 /// which may be the one that gave them up. Otherwise replay speaks of missing logs.
-fn missing_files(read: &ReadManifest, names: &[String]) -> Vec<String> {
+fn missing_files(
+    directory: &Arc<dyn Directory>,
+    read: &ReadManifest,
+    names: &[String],
+) -> Result<Vec<String>> {
     let mut missing = named_runs(&read.state);
-    if read.ends_torn() {
-        missing.extend(read.state.logs.iter().map(|log| log_file_name(log.number)));
-    }
     for name in names {
         missing.remove(name);
     }
-    missing.into_iter().collect()
+    if read.ends_torn() {
+        missing.extend(logs_given_up(&**directory, &listed_logs(&read.state))?);
+    }
+    Ok(missing.into_iter().collect())
 }
 
 /// The names of the run files that the state refers to.
@@ -253,6 +258,7 @@ fn build(
         background_failures: BackgroundFailures::default(),
         merge_retry: Retry::new(Duration::from_secs(1), Duration::from_secs(60)),
         flush_retry: Retry::new(Duration::from_millis(100), Duration::from_secs(2)),
+        log_retry: Retry::new(Duration::from_millis(100), Duration::from_secs(2)),
         directory_lock: Mutex::new(Some(lock)),
         route: ArcSwap::from_pointee(RouteMap::new(1, segments)),
         route_publication: Mutex::new(()),
@@ -267,8 +273,10 @@ fn build(
         manifest: Mutex::new(Keeper::new(state)),
         opened_for_writing: AtomicBool::new(false),
         first_write: Mutex::new(FirstWrite::default()),
+        listed_logs_renewed: AtomicBool::new(false),
         threads: Mutex::default(),
         closing: Mutex::new(()),
+        callers_at_work: RwLock::new(()),
         graveyard,
         delta_cache: Mutex::new(DeltaCache::default()),
         scheduler: Scheduler::new(

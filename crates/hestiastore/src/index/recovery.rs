@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::core::Core;
 use super::first_write::{LogCut, Recovered};
 use super::log_loss::LogLoss;
+use super::open::list;
 use crate::error::{Error, Result};
 use crate::manifest::{Closed, LogState, ManifestState};
 use crate::route::RouteMap;
@@ -13,7 +14,7 @@ use crate::run::{EntryKind, key_hash};
 use crate::segment::write_buffer::charge_bytes;
 use crate::wal::{
     Expectations, ListedLog, LogFile, LogReader, LogTail, OperationRef, Predecessor, RecoveryPolicy,
-    ReplayEnd, read_begin, replay,
+    ReplayEnd, parse_log_file_name, read_begin, replay,
 };
 
 /// Replays the log into the buffers, and sets where seqs and the log go on.
@@ -37,6 +38,7 @@ pub(super) fn recover(core: &Arc<Core>, policy: RecoveryPolicy) -> Result<()> {
     let mut section = core.section.lock();
     section.next_seq = next_seq;
     drop(section);
+    core.logs.note_numbers_through(newest_log_number(core, &state)?);
     core.publisher.reset(next_seq - 1);
     core.first_write.lock().recovered = recovered;
     Ok(())
@@ -68,18 +70,14 @@ fn replay_logs(
     Ok(end)
 }
 
-/// The logs as replay wants them. A log that an earlier recovery cut, and all before it, are left out once
-/// everything through the cut is flushed: it is on its way to quarantine, or there.
+/// The logs as replay wants them.
 pub(super) fn listed_logs(state: &ManifestState) -> Vec<ListedLog> {
-    let flushed_seq = state.segments.values().map(|segment| segment.flushed_seq).min().unwrap_or(0);
-    let is_spent = |log: &LogState| log.end.is_some_and(|end| end.last_seq <= flushed_seq);
-    let spent = state.logs.iter().rposition(is_spent).map_or(0, |place| place + 1);
     let listed = |log: &LogState| ListedLog {
         number: log.number,
         uid: log.uid,
         end: log.end.map(|end| (end.offset, end.last_seq)),
     };
-    state.logs.iter().skip(spent).map(listed).collect()
+    state.spent_and_needed_logs().1.iter().map(listed).collect()
 }
 
 fn apply(core: &Core, route: &RouteMap, seq: u64, operation: OperationRef<'_>) {
@@ -97,7 +95,6 @@ fn apply(core: &Core, route: &RouteMap, seq: u64, operation: OperationRef<'_>) {
 /// After a clean close the log goes on where it ended (PROTOCOL L8). After any other end what was
 /// replayed is flushed before the first write, and a new log begins (PROTOCOL D6).
 fn adopt_logs(core: &Core, state: &ManifestState, end: &ReplayEnd, recovered: &mut Recovered) -> Result<()> {
-    let newest_number = state.logs.iter().map(|log| log.number).max().unwrap_or(0);
     let ended_in = state.logs.iter().find(|log| log.number == end.log_number);
     let predecessor =
         Predecessor { uid: ended_in.map_or(0, |log| log.uid), end: end.offset, last_seq: end.next_seq - 1 };
@@ -107,7 +104,7 @@ fn adopt_logs(core: &Core, state: &ManifestState, end: &ReplayEnd, recovered: &m
     let go_on = state.closed.as_ref().is_some_and(closed_here) && end.cut.is_none();
     if core.read_only || !go_on || !core.has_log() {
         recovered.flush_needed = true;
-        core.logs.adopt(Vec::new(), newest_number, end.synced_seq);
+        core.logs.adopt(Vec::new(), end.synced_seq);
         return Ok(());
     }
     let mut live = Vec::new();
@@ -124,8 +121,16 @@ fn adopt_logs(core: &Core, state: &ManifestState, end: &ReplayEnd, recovered: &m
         }
         live.push(file);
     }
-    core.logs.adopt(live, newest_number, end.next_seq - 1);
+    core.logs.adopt(live, end.next_seq - 1);
     Ok(())
+}
+
+/// The greatest number that a log has, or had: a name that is still to be deleted, or that a file has which could
+/// not be, must not come to stand for another log.
+fn newest_log_number(core: &Core, state: &ManifestState) -> Result<u64> {
+    let names = list(&*core.directory)?;
+    let by_names = names.iter().chain(&state.pending_deletions).filter_map(|name| parse_log_file_name(name));
+    Ok(state.logs.iter().map(|log| log.number).chain(by_names).max().unwrap_or(0))
 }
 
 /// The last seq of a log that another one follows, as that one's BEGIN names it.

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwapOption;
 
 use super::core::Core;
+use super::retry::Retry;
 use crate::error::{Error, Result};
 
 /// What writes need that cannot be had. Each is refused, and accepted again, for itself: a new log does not
@@ -46,8 +47,11 @@ impl RefusedWrites {
     }
 
     pub(crate) fn cause(&self) -> Option<Arc<str>> {
-        let cause = [Need::Flush, Need::Log].into_iter().find_map(|need| self.of(need).load_full());
-        cause.map(|cause| cause.as_str().into())
+        [Need::Flush, Need::Log].into_iter().find_map(|need| self.cause_of(need))
+    }
+
+    pub(crate) fn cause_of(&self, need: Need) -> Option<Arc<str>> {
+        self.of(need).load_full().map(|cause| cause.as_str().into())
     }
 }
 
@@ -77,8 +81,8 @@ impl Core {
             other => other.to_string().into(),
         };
         self.refused_writes.of(need).store(Some(Arc::new(cause.as_ref().to_owned())));
+        self.plan_retry(self.retry_of(need));
         if need == Need::Flush {
-            self.flush_retry.note_failure(self.environment.clock.monotonic_micros());
             self.budget.wake();
         }
         Error::WritesRefused { cause }
@@ -89,9 +93,21 @@ impl Core {
         let refused = self.refused_writes.of(need);
         if refused.load().is_some() {
             refused.store(None);
-            if need == Need::Flush {
-                self.flush_retry.note_success();
-            }
+            self.retry_of(need).note_success();
+        }
+    }
+
+    fn retry_of(&self, need: Need) -> &Retry {
+        match need {
+            Need::Log => &self.log_retry,
+            Need::Flush => &self.flush_retry,
+        }
+    }
+
+    /// It failed: the log thread is to try it again when it is due.
+    pub(super) fn plan_retry(&self, retry: &Retry) {
+        if retry.note_failure(self.environment.clock.monotonic_micros()) {
+            self.logs.look_again();
         }
     }
 

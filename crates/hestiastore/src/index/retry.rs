@@ -27,20 +27,26 @@ impl Retry {
         }
     }
 
-    /// It failed. Several failures within one pause count once.
-    pub(crate) fn note_failure(&self, now_micros: u64) {
+    /// It failed. Several failures within one pause count once: `false` but for the first.
+    pub(crate) fn note_failure(&self, now_micros: u64) -> bool {
         let mut plan = self.plan.lock();
         let pause_micros = match *plan {
             None => self.first_pause_micros,
-            Some(plan) if now_micros < plan.due_micros => return,
+            Some(plan) if now_micros < plan.due_micros => return false,
             Some(plan) => (plan.pause_micros * 2).min(self.longest_pause_micros),
         };
         *plan = Some(Plan { due_micros: now_micros + pause_micros, pause_micros });
+        true
     }
 
     /// It did not fail, or there is nothing left to try.
     pub(crate) fn note_success(&self) {
         *self.plan.lock() = None;
+    }
+
+    /// When it is to be tried again, if it failed.
+    pub(crate) fn due_micros(&self) -> Option<u64> {
+        self.plan.lock().map(|plan| plan.due_micros)
     }
 
     /// It failed, and is to be tried again now.
@@ -62,8 +68,9 @@ mod tests {
     fn pauses_double_up_to_the_longest() {
         let retry = Retry::new(Duration::from_micros(10), Duration::from_micros(25));
         assert!(!retry.is_due(0) && !retry.must_wait(0));
-        retry.note_failure(100);
-        retry.note_failure(105);
+        assert!(retry.note_failure(100));
+        assert!(!retry.note_failure(105));
+        assert_eq!(retry.due_micros(), Some(110));
         assert!(retry.must_wait(109) && retry.is_due(110));
         retry.note_failure(110);
         assert!(retry.must_wait(129) && retry.is_due(130));

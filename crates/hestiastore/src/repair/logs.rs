@@ -22,6 +22,8 @@ pub(super) struct LogPlan {
     /// The seqs that the logs give, without a gap: the first, and one more than the last.
     pub(super) replayed: Option<(u64, u64)>,
     pub(super) next_seq: u64,
+    /// Number and offset of the place where they end; 0 without logs.
+    pub(super) end: (u64, u64),
     pub(super) cut: Option<DamageReport>,
 }
 
@@ -35,12 +37,13 @@ impl LogPlan {
             given_up: Vec::new(),
             replayed: None,
             next_seq: 1,
+            end: (0, 0),
             cut: None,
         };
         if listed.is_empty() {
             return Ok(plan);
         }
-        let logs: Vec<ListedLog> = listed.iter().map(to_list).collect();
+        let logs = for_replay(listed);
         let expectations = Expectations { proven_synced_seq, policy: RecoveryPolicy::CutAtDamage };
         let mut replayed: Option<(u64, u64)> = None;
         let mut end = replay(&*survey.directory, &logs, expectations, &mut |seq, _| {
@@ -52,6 +55,7 @@ impl LogPlan {
         })?;
         plan.replayed = replayed;
         plan.next_seq = end.next_seq;
+        plan.end = (end.log_number, end.offset);
         plan.cut = end.cut.take();
         if plan.cut.is_some() {
             plan.cut_at(survey, &end);
@@ -114,9 +118,14 @@ impl LogPlan {
     }
 }
 
-/// As replay takes it.
-pub(super) fn to_list(log: &LogState) -> ListedLog {
-    ListedLog { number: log.number, uid: log.uid, end: log.end.map(|end| (end.offset, end.last_seq)) }
+/// The logs as replay wants them.
+pub(super) fn for_replay(logs: &[LogState]) -> Vec<ListedLog> {
+    let listed = |log: &LogState| ListedLog {
+        number: log.number,
+        uid: log.uid,
+        end: log.end.map(|end| (end.offset, end.last_seq)),
+    };
+    logs.iter().map(listed).collect()
 }
 
 /// Operations from the cut on that no run of their segment holds.

@@ -1,6 +1,6 @@
 //! What is to be done: the state that the new manifest begins with, and what happens to files.
 
-use super::logs::LogPlan;
+use super::logs::{LogPlan, for_replay};
 use super::options::RepairOptions;
 use super::report::{Action, RepairReport};
 use super::salvage::Salvage;
@@ -9,7 +9,7 @@ use super::{known, rebuild};
 use crate::directory::Directory;
 use crate::error::{Error, Result};
 use crate::manifest::{MANIFEST_NAME, ManifestState, ProvenManifest, RunReference};
-use crate::wal::parse_log_file_name;
+use crate::wal::{logs_given_up, parse_log_file_name};
 use std::sync::Arc;
 
 /// See the module. The state names the runs to be salvaged by their old uids.
@@ -32,7 +32,7 @@ pub(super) struct Plan {
 pub(super) fn make(directory: &Arc<dyn Directory>, options: &RepairOptions) -> Result<Plan> {
     let survey = Survey::make(directory, options)?;
     let mut plan = match &survey.manifest {
-        FoundManifest::Readable(proven) => match lost_edits(&survey, proven) {
+        FoundManifest::Readable(proven) => match lost_edits(&survey, proven)? {
             Some(why) => rebuild::make(&survey, Some(&proven.state), why, options)?,
             None => {
                 let mut plan = known::make(&survey, &proven.state)?;
@@ -53,45 +53,46 @@ pub(super) fn make(directory: &Arc<dyn Directory>, options: &RepairOptions) -> R
 }
 
 /// Why the manifest is known to miss edits that had been made, if it is.
-fn lost_edits(survey: &Survey, proven: &ProvenManifest) -> Option<String> {
+fn lost_edits(survey: &Survey, proven: &ProvenManifest) -> Result<Option<String>> {
     if !proven.all_edits_read {
         let (offset, detail) = proven.damage.clone().unwrap_or_default();
-        return Some(format!("it is damaged at offset {offset}: {detail}"));
+        return Ok(Some(format!("it is damaged at offset {offset}: {detail}")));
     }
     let state = &proven.state;
     let last = state.edit_number;
     let begins = survey.logs.iter().filter_map(|log| log.beginning.and_then(|beginning| beginning.first));
     let by_logs = begins.map(|first| first.begin.edit_number).max().filter(|named| *named > last);
     if let Some(named) = by_logs {
-        return Some(format!("it ends with edit {last}, but a log names edit {named}"));
+        return Ok(Some(format!("it ends with edit {last}, but a log names edit {named}")));
     }
-    let logs_gone = survey.lacks_a_log(state);
+    let logs_gone =
+        !logs_given_up(&*survey.directory, &for_replay(state.spent_and_needed_logs().1))?.is_empty();
     if logs_gone && proven.ends_torn {
-        return Some(format!("damaged bytes follow edit {last}, and logs that it lists are gone"));
+        return Ok(Some(format!("damaged bytes follow edit {last}, and logs that it lists are gone")));
     }
     let unnamed =
         |run: &&FoundRun| state.references(run.uid) == 0 && !state.pending_deletions.contains(&run.file);
     for run in survey.runs.values().filter(unnamed) {
-        let Some(properties) = run.properties() else { continue };
+        let Some(properties) = run.stated_properties() else { continue };
         // A log stays until every run that it went into is named.
         let beyond = properties.seqs.is_some_and(|(_, greatest)| greatest > state.last_seq);
         if logs_gone && beyond && properties.identity.inputs.is_empty() {
-            return Some(format!(
+            return Ok(Some(format!(
                 "it ends with edit {last} and lists logs that are gone, but {} is newer",
                 run.file
-            ));
+            )));
         }
         let begun = properties.identity.edit_number;
         if begun > last {
-            return Some(format!("it ends with edit {last}, but {} names edit {begun}", run.file));
+            return Ok(Some(format!("it ends with edit {last}, but {} names edit {begun}", run.file)));
         }
         let gone = |input: &&u64| state.references(**input) > 0 && !survey.runs.contains_key(input);
         if let Some(input) = properties.identity.inputs.iter().find(gone) {
             let file = &run.file;
-            return Some(format!("it names run {input:016x}, which is gone and went into {file}"));
+            return Ok(Some(format!("it names run {input:016x}, which is gone and went into {file}")));
         }
     }
-    None
+    Ok(None)
 }
 
 impl Plan {
@@ -147,9 +148,13 @@ impl Plan {
         let by_logs =
             survey.logs.iter().filter_map(|log| log.beginning.and_then(|beginning| beginning.first));
         let by_logs = by_logs.map(|first| first.begin.edit_number);
-        let by_runs =
-            survey.runs.values().filter_map(|run| run.properties()).map(|run| run.identity.edit_number);
-        let greatest = by_logs.chain(by_runs).max().unwrap_or(0).max(state.edit_number);
+        let by_runs = survey
+            .runs
+            .values()
+            .filter_map(|run| run.stated_properties())
+            .map(|run| run.identity.edit_number);
+        let by_new_runs = self.salvages.iter().map(|salvage| salvage.identity.edit_number);
+        let greatest = by_logs.chain(by_runs).chain(by_new_runs).max().unwrap_or(0).max(state.edit_number);
         let next = greatest.checked_add(1);
         state.edit_number = next.ok_or_else(|| Error::Failed { cause: "edit numbers are used up".into() })?;
         let given_up = &self.given_up;

@@ -17,17 +17,31 @@ struct Evidence {
     witness: String,
     later_records: u64,
     later_seq: u64,
-    /// A log whose header is gone though the log was used.
-    headless_log: Option<String>,
+}
+
+impl Evidence {
+    fn known(synced_seq: u64, witness: &str) -> Self {
+        Self { synced_seq, witness: witness.into(), later_records: 0, later_seq: 0 }
+    }
 }
 
 /// Searches what replay left out, and ends it or calls it damage.
 pub(super) fn conclude(walk: &Walk<'_>, halt: Halt<'_>, expectations: Expectations) -> Result<ReplayEnd> {
     let evidence = gather(walk, &halt, expectations.proven_synced_seq)?;
+    judge(walk, halt, evidence, expectations.policy)
+}
+
+/// The same where records may have been written since replay passed: none that is found now proves anything.
+pub(super) fn conclude_beside_writers(walk: &Walk<'_>, halt: Halt<'_>, synced_seq: u64) -> Result<ReplayEnd> {
+    let evidence = Evidence::known(synced_seq, "the open index");
+    judge(walk, halt, evidence, RecoveryPolicy::Fail)
+}
+
+fn judge(walk: &Walk<'_>, halt: Halt<'_>, evidence: Evidence, policy: RecoveryPolicy) -> Result<ReplayEnd> {
     let place = halt.place;
     let (log, offset, next_seq) = (place.log, place.offset, place.next_seq);
     let detail = damage(walk, &halt, &evidence);
-    if let (Some(detail), RecoveryPolicy::Fail) = (&detail, expectations.policy) {
+    if let (Some(detail), RecoveryPolicy::Fail) = (&detail, policy) {
         return Err(Error::corruption(&*log.file, offset, detail.clone()));
     }
     Ok(ReplayEnd {
@@ -50,13 +64,7 @@ pub(super) fn conclude(walk: &Walk<'_>, halt: Halt<'_>, expectations: Expectatio
 }
 
 fn gather(walk: &Walk<'_>, halt: &Halt<'_>, proven_synced_seq: u64) -> Result<Evidence> {
-    let mut evidence = Evidence {
-        synced_seq: proven_synced_seq,
-        witness: "the manifest".into(),
-        later_records: 0,
-        later_seq: 0,
-        headless_log: None,
-    };
+    let mut evidence = Evidence::known(proven_synced_seq, "the manifest");
     if walk.greatest_mark > evidence.synced_seq {
         evidence.synced_seq = walk.greatest_mark;
         evidence.witness = "a SYNC mark before it".into();
@@ -79,18 +87,13 @@ fn search(walk: &Walk<'_>, log: &Surveyed, from: u64, evidence: &mut Evidence) -
     let mut reader = match log.condition {
         Condition::Missing => return Ok(()),
         Condition::Readable { .. } => LogReader::open(walk.dir, log.listed.number)?.0,
-        Condition::Blank | Condition::Damaged { .. } => {
-            LogReader::open_headless(walk.dir, &log.file, log.listed.uid)?
-        }
+        Condition::Damaged { .. } => LogReader::open_headless(walk.dir, &log.file, log.listed.uid)?,
     };
     let mut search = Search::new(&mut reader, from);
     while let Some(found) = search.next()? {
         evidence.later_records += 1;
         // Each operation takes a byte at least.
         evidence.later_seq = evidence.later_seq.max(found.first_seq.saturating_add(found.end - found.offset));
-        if log.condition == Condition::Blank {
-            evidence.headless_log.get_or_insert_with(|| log.file.clone());
-        }
         if let Some(mark) = found.sync.filter(|mark| mark.synced_seq > evidence.synced_seq) {
             evidence.synced_seq = mark.synced_seq;
             evidence.witness = format!("the SYNC mark at offset {} of {}", found.offset, log.file);
@@ -124,9 +127,6 @@ fn damage(walk: &Walk<'_>, halt: &Halt<'_>, evidence: &Evidence) -> Option<Strin
         if let Some((offset, detail)) = log.damage() {
             problems.push(format!("{} at offset {offset}: {detail}", log.file));
         }
-    }
-    if let Some(file) = &evidence.headless_log {
-        problems.push(format!("{file} was used, but its header is gone"));
     }
     (!problems.is_empty()).then(|| problems.join("; "))
 }

@@ -17,7 +17,7 @@
 use crate::directory::Directory;
 use crate::error::{Error, Result};
 
-use super::evidence::conclude;
+use super::evidence::{conclude, conclude_beside_writers};
 use super::format::LOG_HEADER_BYTES;
 use super::marks::SyncMark;
 use super::operations::{OperationRef, Operations};
@@ -114,28 +114,55 @@ pub(crate) fn replay(
     expectations: Expectations,
     visit: &mut dyn FnMut(u64, OperationRef<'_>) -> Result<()>,
 ) -> Result<ReplayEnd> {
-    let logs = survey(dir, logs)?;
+    let surveyed = survey(dir, logs)?;
     if expectations.policy == RecoveryPolicy::Fail {
-        for log in &logs {
-            if let Some((offset, detail)) = log.damage() {
-                return Err(Error::corruption(&*log.file, offset, detail));
-            }
-        }
+        refuse_damaged(&surveyed)?;
     }
+    follow(dir, &surveyed, visit, |walk, halt| conclude(walk, halt, expectations))
+}
+
+/// Replays the logs of an open index into nothing, beside its writers. All through `synced_seq` had been synced
+/// before the call, in logs that `logs` lists.
+///
+/// # Errors
+/// Damage; also for a log that is given up meanwhile.
+pub(crate) fn replay_beside_writers(
+    dir: &dyn Directory,
+    logs: &[ListedLog],
+    synced_seq: u64,
+) -> Result<ReplayEnd> {
+    let surveyed = survey(dir, logs)?;
+    refuse_damaged(&surveyed)?;
+    follow(dir, &surveyed, &mut |_, _| Ok(()), |walk, halt| conclude_beside_writers(walk, halt, synced_seq))
+}
+
+fn refuse_damaged(logs: &[Surveyed]) -> Result<()> {
+    match logs.iter().find_map(|log| Some((&log.file, log.damage()?))) {
+        Some((file, (offset, detail))) => Err(Error::corruption(&**file, offset, detail)),
+        None => Ok(()),
+    }
+}
+
+fn follow(
+    dir: &dyn Directory,
+    logs: &[Surveyed],
+    visit: &mut dyn FnMut(u64, OperationRef<'_>) -> Result<()>,
+    conclude: impl FnOnce(&Walk<'_>, Halt<'_>) -> Result<ReplayEnd>,
+) -> Result<ReplayEnd> {
     let Some(floor) = logs.first() else {
         return Ok(no_logs());
     };
     let mut walk = Walk {
         dir,
-        logs: &logs,
+        logs,
         visit,
         visited: vec![false; logs.len()],
         greatest_mark: 0,
         records: 0,
         operations: 0,
     };
-    let stop = walk.follow_chain(floor)?;
-    conclude(&walk, stop, expectations)
+    let halt = walk.follow_chain(floor)?;
+    conclude(&walk, halt)
 }
 
 fn no_logs() -> ReplayEnd {

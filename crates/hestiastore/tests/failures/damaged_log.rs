@@ -1,6 +1,10 @@
 //! A damaged log: refused by default, cut by choice, and nothing thrown away.
 
+use std::sync::Arc;
+
 use hestiastore::directory::{CrashPolicy, Directory, SimulatedDirectory};
+use hestiastore::inspect::{self, LogEnd, list_logs};
+use hestiastore::repair::{RepairOptions, repair};
 use hestiastore::{Error, LogLoss, RecoveryPolicy};
 
 use crate::support::{Model, all, assert_clean, assert_same, names_of, quiet, value};
@@ -73,9 +77,69 @@ fn damages() -> Vec<(&'static str, Damage)> {
         ("the header of the first", Box::new(move |d| d.flip_bit(&log(d, 0), 9, 1).unwrap())),
         ("the second is short", Box::new(move |d| d.truncate(&log(d, 1), 4_000).unwrap())),
         ("the second is empty", Box::new(move |d| d.truncate(&log(d, 1), 0).unwrap())),
+        ("the second has no header", Box::new(move |d| blank_header(d, &log(d, 1)))),
         ("the first is missing", Box::new(move |d| d.remove(&log(d, 0)).unwrap())),
         ("the second is missing", Box::new(move |d| d.remove(&log(d, 1)).unwrap())),
     ]
+}
+
+fn blank_header(directory: &SimulatedDirectory, log: &str) {
+    let mut bytes = directory.read_all(log).unwrap();
+    bytes[..64].fill(0);
+    directory.write_all(log, &bytes).unwrap();
+}
+
+/// The newest log holds the proof of its own syncs, and nothing but its header says that it was ever there.
+#[test]
+fn l5_a_listed_log_without_a_header_is_damage_though_nothing_else_tells_of_its_writes() {
+    let directory = SimulatedDirectory::new();
+    let index = quiet(&directory).create().unwrap();
+    for n in 1..=WRITES {
+        let (key, value) = write_number(n);
+        index.put(key, value).unwrap();
+        index.sync().unwrap();
+    }
+    let directory = directory.kill();
+    let listed = inspect::list_logs(&directory).unwrap().logs;
+    assert!(listed.len() > 3);
+    for log in &listed {
+        for length in [None, Some(0), Some(63)] {
+            let damaged = directory.kill();
+            match length {
+                None => blank_header(&damaged, &log.name),
+                Some(length) => damaged.truncate(&log.name, length).unwrap(),
+            }
+            let what = format!("{} with {length:?}", log.name);
+            let error = quiet(&damaged).open().unwrap_err();
+            assert!(error.to_string().contains("header is gone"), "{what}: {error}");
+            assert!(error.to_string().contains(&log.name), "{what}: {error}");
+            let shared: Arc<dyn Directory> = Arc::new(damaged.clone());
+            let report = inspect::verify_logs(&shared).unwrap();
+            assert!(report.damage.is_some(), "{what}: {report}");
+            let told = report.logs.iter().find(|other| other.name == log.name).unwrap();
+            assert!(matches!(told.end, LogEnd::Damage { offset: 0, .. }), "{what}: {report}");
+        }
+    }
+}
+
+/// The same under an open index.
+#[test]
+fn l5_a_check_tells_of_a_listed_log_without_a_header() {
+    let directory = SimulatedDirectory::new();
+    let index = quiet(&directory).create().unwrap();
+    index.put(1, b"one").unwrap();
+    index.close().unwrap();
+    for length in [None, Some(0), Some(63)] {
+        let damaged = directory.kill();
+        let index = quiet(&damaged).open().unwrap();
+        let log = names_of(&damaged, "log-")[0].clone();
+        match length {
+            None => blank_header(&damaged, &log),
+            Some(length) => damaged.truncate(&log, length).unwrap(),
+        }
+        let report = index.check().unwrap();
+        assert!(report.to_string().contains("header is gone"), "{length:?}: {report}");
+    }
 }
 
 #[track_caller]
@@ -166,15 +230,31 @@ fn is_kept(directory: &SimulatedDirectory, name: &str, bytes: &[u8]) -> bool {
     places.iter().any(|place| directory.read_all(place).is_some_and(|found| found == bytes))
 }
 
-#[test]
-fn l4_a_crash_while_the_damaged_log_is_set_aside_loses_nothing_more() {
+/// The logs that the manifest lists: one that is being made ready beside may not be listed yet, and then it is
+/// nobody's.
+fn listed(directory: &SimulatedDirectory) -> Vec<String> {
+    list_logs(directory).unwrap().logs.into_iter().map(|log| log.name).collect()
+}
+
+/// The power cuts that each place is tried with.
+fn power_cuts(stop: u64) -> impl Iterator<Item = (CrashPolicy, u64)> {
+    let once = [(CrashPolicy::LoseAll, 0), (CrashPolicy::KeepAll, 0)];
+    let by_chance = (0..4).flat_map(move |n| {
+        [CrashPolicy::TornLastWrite, CrashPolicy::RandomSectors, CrashPolicy::Prefix]
+            .map(|policy| (policy, stop * 4 + n))
+    });
+    once.into_iter().chain(by_chance)
+}
+
+/// Stops the first write of an open that cuts at each of its operations.
+fn crash_while_set_aside(damage: &dyn Fn(&SimulatedDirectory, &[String])) {
     let damaged = killed();
-    let logs = names_of(&damaged, "log-");
-    damaged.flip_bit(&logs[1], 5_000, 1).unwrap();
+    let logs = listed(&damaged);
+    damage(&damaged, &logs);
     let loss = cut(&damaged).open_read_only().unwrap().log_loss().unwrap().clone();
     let expected = after_writes(loss.first_lost_seq - 1);
     let kept: Vec<(String, Vec<u8>)> =
-        logs[1..].iter().map(|name| (name.clone(), damaged.read_all(name).unwrap())).collect();
+        logs[1..].iter().filter_map(|name| Some((name.clone(), damaged.read_all(name)?))).collect();
     let mut whole_since = None;
     for stop in 0.. {
         let directory = damaged.crash(CrashPolicy::KeepAll, 0);
@@ -182,29 +262,32 @@ fn l4_a_crash_while_the_damaged_log_is_set_aside_loses_nothing_more() {
         directory.fail_after(Some(stop));
         let outcome = index.put(9_999, b"new");
         drop(index);
-        for (policy, seed) in
-            [(CrashPolicy::LoseAll, 1), (CrashPolicy::KeepAll, 2), (CrashPolicy::RandomSectors, stop)]
-        {
+        for (policy, seed) in power_cuts(stop) {
+            let what = format!("after a crash at {stop}, {policy:?} {seed}");
             let after = directory.crash(policy, seed);
-            for (name, bytes) in &kept {
-                assert!(is_kept(&after, name, bytes), "{name} is gone after a crash at {stop}, {policy:?}");
-            }
+            let assert_kept = |after: &SimulatedDirectory| {
+                for (name, bytes) in &kept {
+                    assert!(is_kept(after, name, bytes), "{name} is gone {what}");
+                }
+            };
+            assert_kept(&after);
             let is_whole = quiet(&after).open().is_ok();
             if policy == CrashPolicy::KeepAll {
                 // From the edit on that names the end, nobody has to choose a policy any more.
-                assert!(is_whole || whole_since.is_none(), "whole at {whole_since:?}, not at {stop}");
+                assert!(is_whole || whole_since.is_none(), "whole at {whole_since:?}, not {what}");
                 whole_since = whole_since.or(is_whole.then_some(stop));
             }
-            let index = cut(&after).open().unwrap_or_else(|error| panic!("{stop} {policy:?}: {error}"));
+            let repaired = after.crash(CrashPolicy::KeepAll, 0);
+            repair_to(&repaired, &expected, &what);
+            assert_kept(&repaired);
+            let index = cut(&after).open().unwrap_or_else(|error| panic!("{what}: {error}"));
             let mut found = all(&index);
             found.remove(&9_999);
             assert_same(&found, &expected);
             index.put(8_888, b"later").unwrap();
             assert_clean(&index);
             index.close().unwrap();
-            for (name, bytes) in &kept {
-                assert!(is_kept(&after, name, bytes), "{name} is gone after a crash at {stop}, {policy:?}");
-            }
+            assert_kept(&after);
             let index = quiet(&after).open().unwrap();
             assert_eq!(index.get(8_888).unwrap().as_deref(), Some(&b"later"[..]));
             assert_eq!(index.log_loss(), None);
@@ -214,6 +297,68 @@ fn l4_a_crash_while_the_damaged_log_is_set_aside_loses_nothing_more() {
         }
     }
     assert!(whole_since.is_some());
+}
+
+/// A repair comes to the same as the cut.
+fn repair_to(directory: &SimulatedDirectory, expected: &Model, what: &str) {
+    let shared: Arc<dyn Directory> = Arc::new(directory.clone());
+    let report = repair(&shared, &RepairOptions::default().types("u64", "bytes"));
+    let report = report.unwrap_or_else(|error| panic!("{what}: {error}"));
+    let index = quiet(directory).open().unwrap_or_else(|error| panic!("{what}: {error}\n{report}"));
+    let mut found = all(&index);
+    found.remove(&9_999);
+    assert!(found == *expected, "{what}: {} instead of {} entries\n{report}", found.len(), expected.len());
+    index.put(7_777, b"repaired").unwrap();
+    assert_clean(&index);
+}
+
+#[test]
+fn l4_a_crash_while_the_damaged_log_is_set_aside_loses_nothing_more() {
+    crash_while_set_aside(&|directory, logs| directory.flip_bit(&logs[1], 5_000, 1).unwrap());
+}
+
+#[test]
+fn l4_a_crash_while_the_logs_behind_a_missing_one_are_set_aside_loses_nothing_more() {
+    crash_while_set_aside(&|directory, logs| directory.remove(&logs[1]).unwrap());
+}
+
+/// Logs that replay must flush before it has read them all, for they outgrow the memory that the next open has.
+fn killed_with_large_logs() -> SimulatedDirectory {
+    let directory = SimulatedDirectory::new();
+    let large = quiet(&directory).write_buffer(|w| w.budget_bytes(4 << 20));
+    let index = large.log(|l| l.first_file_bytes(128 << 10).max_file_bytes(128 << 10)).create().unwrap();
+    for n in 1..=WRITES {
+        index.put(n, value(n, 1_000)).unwrap();
+    }
+    index.sync().unwrap();
+    directory.kill()
+}
+
+#[test]
+fn l3_seqs_that_were_given_up_are_not_given_out_again_after_an_early_flush() {
+    let damaged = killed_with_large_logs();
+    let logs = listed(&damaged);
+    damaged.flip_bit(&logs[2], 50_000, 1).unwrap();
+    let mut early_flushes = 0;
+    for stop in 0.. {
+        let directory = damaged.crash(CrashPolicy::KeepAll, 0);
+        directory.fail_after(Some(stop));
+        let opened = cut(&directory).write_buffer(|w| w.budget_bytes(128 << 10)).open();
+        early_flushes += u64::from(opened.is_ok() && !names_of(&directory, "run-").is_empty());
+        let outcome = opened.and_then(|index| index.put(9_999, b"new"));
+        for (policy, seed) in [(CrashPolicy::LoseAll, 0), (CrashPolicy::TornLastWrite, stop)] {
+            let after = directory.crash(policy, seed);
+            let what = format!("after a crash at {stop}, {policy:?}");
+            let index = cut(&after).open().unwrap_or_else(|error| panic!("{what}: {error}"));
+            index.put(8_888, b"later").unwrap();
+            let seq = index.snapshot().unwrap().seq();
+            assert!(seq > WRITES, "seq {seq} is given out again {what}");
+        }
+        if outcome.is_ok() {
+            break;
+        }
+    }
+    assert!(early_flushes > 0);
 }
 
 #[test]

@@ -1,9 +1,13 @@
 //! A full disk, simulated: met before the commit, told, and over when there is space again.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use hestiastore::config::Durability;
 use hestiastore::directory::SimulatedDirectory;
+use hestiastore::environment::{Clock, Environment};
 use hestiastore::{Error, IndexState};
 
 use crate::support::{
@@ -36,7 +40,12 @@ fn d8_a_full_disk_refuses_writes_and_they_resume() {
                 assert_refused(&fill(&index, &mut model, 500));
             }
             let cause = index.writes_refused().unwrap();
-            assert_eq!(index.metrics_snapshot().health.writes_refused, *cause);
+            // The background tries again meanwhile, with a file of another name.
+            let told = index.metrics_snapshot().health.writes_refused;
+            assert!(
+                [&*cause, &told].iter().all(|cause| cause.contains("no storage space")),
+                "{cause}; {told}"
+            );
             assert_eq!(index.state(), IndexState::Ready);
             assert_same(&all(&index), &model);
             directory.set_capacity_bytes(None);
@@ -180,6 +189,26 @@ fn d8_an_unclean_end_whose_log_is_larger_than_memory_opens_on_a_full_disk() {
     assert_clean(&index);
 }
 
+/// A clock that goes on when it is told to.
+#[derive(Debug, Default)]
+struct Stopped(AtomicU64);
+
+impl Stopped {
+    fn advance(&self, by: Duration) {
+        self.0.fetch_add(by.as_micros() as u64, Ordering::Relaxed);
+    }
+}
+
+impl Clock for Stopped {
+    fn wall_micros(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn monotonic_micros(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// What refused writes write does not pile up: a first write that is tried again and again on a full disk
 /// takes no more of it each time.
 #[test]
@@ -203,11 +232,23 @@ fn d8_a_refused_first_write_leaves_nothing_behind() {
     drop(index);
     // Enough for the buffer of one segment, not for those of all.
     leave_room(&killed, 550_000);
-    let index = at(&killed).write_buffer(|w| w.budget_bytes(4 << 20)).open().unwrap();
+    let clock = Arc::new(Stopped::default());
+    let environment = Environment { clock: Arc::clone(&clock) as Arc<dyn Clock>, ..Environment::default() };
+    let small = at(&killed).write_buffer(|w| w.budget_bytes(4 << 20)).environment(environment);
+    let index = small.open().unwrap();
     let runs = names_of(&killed, "run-");
     for _ in 0..20 {
+        let before = killed.operation_count();
         assert_refused(&index.put(1, value(1, 500)).unwrap_err());
+        let tried = killed.operation_count();
+        assert!(tried > before, "it is tried again after a pause");
+        // Until then nobody writes all that again.
+        for _ in 0..5 {
+            assert_refused(&index.put(1, value(1, 500)).unwrap_err());
+        }
+        assert_eq!(killed.operation_count(), tried);
         assert_eq!(names_of(&killed, "run-"), runs);
+        clock.advance(Duration::from_secs(2));
     }
     killed.set_capacity_bytes(None);
     index.put(1, value(1, 500)).unwrap();

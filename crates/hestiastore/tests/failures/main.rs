@@ -4,6 +4,8 @@
 
 mod damaged_log;
 mod faults;
+mod forgotten_sync;
 mod full;
 mod full_disk;
+mod read_only;
 mod support;

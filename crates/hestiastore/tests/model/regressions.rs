@@ -1,11 +1,11 @@
 //! Histories that once failed, shrunk, each with the bug that it found.
 
 use hestiastore::config::Durability;
-use hestiastore::directory::CrashPolicy;
+use hestiastore::directory::{CrashPolicy, Fault, OperationKind};
 
 use crate::generate::Plan;
 use crate::settings::Settings;
-use crate::step::{Crash, End, Read, Step, ValueSpec};
+use crate::step::{Crash, End, Read, Step, Trouble, ValueSpec};
 use crate::world::run;
 
 fn bytes(length: u32) -> ValueSpec {
@@ -77,4 +77,24 @@ fn a_close_without_a_write_makes_safe_what_was_recovered() {
     let batch =
         Step::Batch { operations: vec![(3, Some(bytes(20))), (12, Some(bytes(30)))], durability: None };
     check(settings, vec![batch, crash(None), Step::Reopen(settings), crash(Some(CrashPolicy::LoseAll))]);
+}
+
+/// The same after a sync of the log that failed, and with it forgot what it was to write: the sync of the next
+/// process found nothing to do and succeeded, and what its close had promised was gone after a power cut.
+/// Seed 116 of the random histories.
+#[test]
+fn a_close_writes_anew_what_a_failed_sync_forgot() {
+    let settings = Settings { durability: Durability::GroupSync, ..Settings::PLAIN };
+    let crash = |policy| Crash { policy, seed: 1, again: None, settings };
+    let trouble = Trouble {
+        fault: Fault::FailSyncAndForget,
+        on: OperationKind::SyncFile,
+        names: "log-*1.wal",
+        spared: 0,
+        times: 1,
+        crash: crash(None),
+    };
+    let cut = Step::Crash(crash(Some(CrashPolicy::Prefix)));
+    let put = Step::Put(57, bytes(145));
+    check(settings, vec![put.clone(), Step::Trouble(trouble), put, Step::Reopen(settings), cut]);
 }

@@ -108,6 +108,11 @@ impl Author {
         self.index = builder(&self.store.directory).open().unwrap();
     }
 
+    pub fn close_and_open(&mut self) {
+        self.index.close().unwrap();
+        self.index = builder(&self.store.directory).open().unwrap();
+    }
+
     pub fn directory(&self) -> &SimulatedDirectory {
         &self.store.directory
     }

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test helpers fail by panicking")]
 
+mod closing;
 mod commits;
 mod durability;
 mod files;
@@ -10,4 +11,5 @@ mod interplay;
 mod limits;
 mod observed;
 mod order;
+mod refused;
 mod support;

@@ -109,11 +109,18 @@ impl RunsCheck {
         let Some(handle) = stretch.find(core, uid) else { return Ok(()) };
         match Run::open(&core.directory, uid, core.index_uuid, Arc::clone(&self.cache)) {
             Ok(run) => stretch.at_work = Some(AtWork { handle, check: RunCheck::new(Arc::new(run)) }),
+            Err(problem) if problem.is_out_of_descriptors() && core.registry.unload_half() => {
+                stretch.uids.push(uid);
+            }
             Err(problem) => {
                 core.health.check_readable()?;
-                report.add(missing_or(problem, uid));
-                stretch.mark_damaged(core, uid);
-                self.verified.insert(uid, Verified { facts: None, damaged: true });
+                let problem = missing_or(problem, uid);
+                let damaged = is_damage(&problem);
+                report.add(problem);
+                if damaged {
+                    stretch.mark_damaged(core, uid);
+                }
+                self.verified.insert(uid, Verified { facts: None, damaged });
             }
         }
         Ok(())
@@ -126,7 +133,7 @@ impl RunsCheck {
         report.bytes += run.file_bytes();
         report.entries += run.properties().entries;
         let problems = at_work.check.finish();
-        let damaged = problems.count() > 0;
+        let damaged = problems.any(is_damage);
         report.add_all(problems);
         if damaged {
             stretch.mark_damaged(core, uid);
@@ -212,6 +219,11 @@ impl Stretch {
             }
         }
     }
+}
+
+/// What jobs could not read either, unlike what stood in the way of this check alone.
+fn is_damage(problem: &Error) -> bool {
+    matches!(problem, Error::Corruption { .. } | Error::Unsupported { .. })
 }
 
 fn missing_or(problem: Error, uid: u64) -> Error {
