@@ -120,7 +120,7 @@ fn a_dump_in_json_has_a_line_for_each_operation() {
 fn damage_is_shown_behind_what_stands_before_it() {
     let (place, log) = three_puts();
     flip(&log, offset_of(&log, b"b\0\0\0\x02"));
-    damaged(verify(&place), "1 operations, seqs 1 to 1", "is damaged at offset");
+    damaged(verify(&place), "1 operation, seqs 1 to 1", "is damaged at offset");
     let ended = hestia(&["wal", "verify", &place.index, "--json"]);
     let report = json_of(&ended);
     assert_eq!((&report["sound"], &report["logs"][0]["end"]["kind"]), (&false.into(), &"damage".into()));
@@ -145,8 +145,8 @@ fn a_cut_log_is_damage_where_it_was_synced_and_a_tail_where_not() {
     assert_contains(&hestia(&["wal", "verify", &path]).ok_text(), "2 operations, seqs 1 to 2");
     assert_contains(&hestia(&["wal", "dump", &path]).ok_text(), "ends here:");
     fs::write(&log, &whole[..40]).unwrap();
-    damaged(verify(&place), "is damaged at 0", "expected a header");
-    damaged(hestia(&["wal", "dump", &place.index]), "damage in log-", "expected a header");
+    damaged(verify(&place), "is damaged at 0", "header is gone");
+    damaged(hestia(&["wal", "dump", &place.index]), "damage in log-", "header is gone");
 }
 
 #[test]
