@@ -255,7 +255,7 @@ fn a_manifest_of_the_clean_close_before_the_last_write() {
     store.directory.write_all(MANIFEST, &older).unwrap();
     assert_same_entries(&store, "manifest of the clean close");
     let report = store.repaired("manifest of the clean close");
-    assert!(only(&report).damage.contains("a clean close left log"), "{report}");
+    assert!(only(&report).damage.contains("a clean close that left log"), "{report}");
 }
 
 /// What is there when a job is stopped at each operation in turn, with the manifest of before and without one.
