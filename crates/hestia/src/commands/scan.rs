@@ -19,8 +19,8 @@ Examples:
   hestia scan ages --from A --to M --format jsonl
   hestia scan words --reverse --keys-only | head -1
 
-tsv is raw: what was loaded comes back byte for byte. An entry that it cannot carry (a tab or newline
-in a key, a newline in a value) stops the scan with an error; jsonl carries everything.";
+tsv is raw: what was loaded comes back byte for byte. An entry that it cannot carry (a tab or
+newline in a key, a newline in a value) stops the scan with an error; jsonl carries everything.";
 
 /// Write the entries in key order
 #[derive(Debug, clap::Args)]
