@@ -45,6 +45,17 @@ impl Core {
         Ok(())
     }
 
+    /// The same, if the segment holds anything through `seq` once a flush that is under way has ended.
+    pub(super) fn flush_segment_through(&self, segment: &Arc<Segment>, seq: u64) -> Result<()> {
+        let slot = segment.flush_slot.take();
+        if segment.version().least_unflushed_seq() <= seq {
+            self.flush_in_slot(segment)?;
+        }
+        drop(slot);
+        self.wake_flush_if_needed();
+        Ok(())
+    }
+
     /// The same, unless a flush is under way: `false`.
     pub(crate) fn try_flush_segment(&self, segment: &Arc<Segment>) -> Result<bool> {
         let Some(slot) = segment.flush_slot.try_take() else { return Ok(false) };

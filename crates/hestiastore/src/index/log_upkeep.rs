@@ -342,7 +342,7 @@ impl Core {
         };
         for segment in self.route.load_full().segments() {
             if segment.version().least_unflushed_seq() <= pinned_through {
-                self.scheduler.request_flush(segment);
+                self.scheduler.request_flush(segment, pinned_through);
             }
         }
     }

@@ -18,7 +18,7 @@ impl Core {
     fn request_flushes_through(&self, seq: u64) {
         for segment in self.route.load_full().segments() {
             if segment.version().least_unflushed_seq() <= seq {
-                self.scheduler.request_flush(segment);
+                self.scheduler.request_flush(segment, seq);
             }
         }
     }

@@ -68,18 +68,14 @@ fn replay_logs(
     Ok(end)
 }
 
-/// The logs as replay wants them. A log that an earlier recovery cut, and all before it, are left out once
-/// everything through the cut is flushed: it is on its way to quarantine, or there.
+/// The logs as replay wants them.
 pub(super) fn listed_logs(state: &ManifestState) -> Vec<ListedLog> {
-    let flushed_seq = state.segments.values().map(|segment| segment.flushed_seq).min().unwrap_or(0);
-    let is_spent = |log: &LogState| log.end.is_some_and(|end| end.last_seq <= flushed_seq);
-    let spent = state.logs.iter().rposition(is_spent).map_or(0, |place| place + 1);
     let listed = |log: &LogState| ListedLog {
         number: log.number,
         uid: log.uid,
         end: log.end.map(|end| (end.offset, end.last_seq)),
     };
-    state.logs.iter().skip(spent).map(listed).collect()
+    state.spent_and_needed_logs().1.iter().map(listed).collect()
 }
 
 fn apply(core: &Core, route: &RouteMap, seq: u64, operation: OperationRef<'_>) {

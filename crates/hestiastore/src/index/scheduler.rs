@@ -31,7 +31,8 @@ pub(crate) struct Scheduler {
 
 #[derive(Debug, Default)]
 struct Jobs {
-    flushes: VecDeque<Arc<Segment>>,
+    /// With the seq through which each is to be flushed.
+    flushes: VecDeque<(Arc<Segment>, u64)>,
     structural: VecDeque<Arc<Segment>>,
     /// Segments to be compacted whatever the policy says.
     compactions: VecDeque<Arc<Segment>>,
@@ -48,7 +49,7 @@ struct Jobs {
 /// What a thread is to do.
 #[derive(Debug)]
 enum Job {
-    Flush(Arc<Segment>),
+    Flush(Arc<Segment>, u64),
     FlushFullest,
     Structural(Arc<Segment>),
     Compact(Arc<Segment>),
@@ -85,8 +86,16 @@ impl Scheduler {
         self.work.notify_all();
     }
 
-    pub(crate) fn request_flush(&self, segment: &Arc<Segment>) {
-        self.push(|jobs| &mut jobs.flushes, segment);
+    /// Asks for a flush of what the segment holds through `seq`. A job that comes after another one has done
+    /// that finds nothing to do: it must not make a small run of what was written meanwhile.
+    pub(crate) fn request_flush(&self, segment: &Arc<Segment>, seq: u64) {
+        let mut jobs = self.jobs.lock();
+        match jobs.flushes.iter_mut().find(|(waiting, _)| Arc::ptr_eq(waiting, segment)) {
+            Some((_, through)) => *through = seq.max(*through),
+            None => jobs.flushes.push_back((Arc::clone(segment), seq)),
+        }
+        drop(jobs);
+        self.work.notify_one();
     }
 
     pub(crate) fn request_structural(&self, segment: &Arc<Segment>) {
@@ -209,8 +218,8 @@ impl Scheduler {
     }
 
     fn pick(&self, jobs: &mut Jobs) -> Option<Job> {
-        if let Some(segment) = jobs.flushes.pop_front() {
-            return Some(Job::Flush(segment));
+        if let Some((segment, seq)) = jobs.flushes.pop_front() {
+            return Some(Job::Flush(segment, seq));
         }
         if self.pressure.swap(false, Ordering::AcqRel) {
             return Some(Job::FlushFullest);
@@ -278,7 +287,7 @@ pub(crate) fn run_maintenance_thread(core: &Core) {
 impl Core {
     fn work(&self, job: &Job) {
         let (name, outcome) = match job {
-            Job::Flush(segment) => ("flush", self.note_flush(self.flush_segment(segment))),
+            Job::Flush(segment, seq) => ("flush", self.note_flush(self.flush_segment_through(segment, *seq))),
             Job::FlushFullest => ("flush", self.note_flush(self.flush_fullest())),
             Job::Structural(segment) if self.must_rest(segment) => ("merge", Ok(())),
             Job::Structural(segment) => ("merge", self.note_structural(segment, self.tend_segment(segment))),

@@ -36,7 +36,7 @@ impl Core {
         add(&self.counters.splits, 1);
         for child in &children {
             // What it inherited is its first flush.
-            self.scheduler.request_flush(child);
+            self.scheduler.request_flush(child, u64::MAX);
         }
         Ok(true)
     }

@@ -118,6 +118,16 @@ impl ManifestState {
         runs.map(|run| run.max_seq).chain(closed).max().unwrap_or(0)
     }
 
+    /// The listed logs: those that an open leaves out, and the others. The first are a log that an earlier
+    /// recovery cut, and all before it, once everything through the cut is flushed: they are on their way to
+    /// quarantine, or there.
+    pub(crate) fn spent_and_needed_logs(&self) -> (&[LogState], &[LogState]) {
+        let flushed_seq = self.segments.values().map(|segment| segment.flushed_seq).min().unwrap_or(0);
+        let is_spent = |log: &LogState| log.end.is_some_and(|end| end.last_seq <= flushed_seq);
+        let spent = self.logs.iter().rposition(is_spent).map_or(0, |place| place + 1);
+        self.logs.split_at_checked(spent).unwrap_or((&[], &self.logs))
+    }
+
     /// The least listed log: everything before it is gone or free for recycling.
     #[cfg(test)]
     pub(crate) fn log_floor(&self) -> Option<u64> {

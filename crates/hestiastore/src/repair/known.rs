@@ -1,6 +1,6 @@
 //! The plan where the manifest is known: its runs are compared with the files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::logs::LogPlan;
 use super::plan::Plan;
@@ -8,7 +8,7 @@ use super::report::{Action, KeyRange, Loss};
 use super::salvage::{Remains, Salvage};
 use super::survey::{FoundRun, RunCondition, Survey};
 use crate::error::Result;
-use crate::manifest::{ManifestState, RunReference, SegmentState};
+use crate::manifest::{MANIFEST_NAME, ManifestState, RunReference, SegmentState};
 use crate::run::{RunIdentity, run_file_name};
 
 /// A run's references: the segment and its place among the segment's runs.
@@ -18,8 +18,8 @@ type References = Vec<(u64, RunReference)>;
 pub(super) fn make(survey: &Survey, state: &ManifestState) -> Result<Plan> {
     let mut plan = Plan::of(state.clone());
     let greatest_in_runs = plan.greatest_seq();
-    let proven = greatest_in_runs.max(state.closed.map_or(0, |closed| closed.last_seq));
-    let logs = LogPlan::make(survey, &state.logs, proven)?;
+    let (spent, needed) = state.spent_and_needed_logs();
+    let logs = LogPlan::make(survey, needed, state.proven_synced_seq())?;
     for (uid, references) in by_run(state) {
         match survey.runs.get(&uid) {
             Some(run) if run.is_sound() => check_record(&mut plan, run, &references),
@@ -27,12 +27,28 @@ pub(super) fn make(survey: &Survey, state: &ManifestState) -> Result<Plan> {
             None => missing(&mut plan, uid, &references),
         }
     }
-    take_again_from_logs(&mut plan, &logs);
+    check_close(&mut plan, &logs);
+    take_again_from_logs(&mut plan, survey, &logs);
     let segments = plan.state.segments.values();
     logs.tell(segments, greatest_in_runs, &mut plan.report);
     plan.adopt(logs);
+    plan.state.logs.splice(0..0, spent.iter().cloned());
     unnamed(&mut plan, survey);
     Ok(plan)
+}
+
+/// Where the logs go on behind a clean close, the edit that says so is lost. All that it could tell is found without it.
+fn check_close(plan: &mut Plan, logs: &LogPlan) {
+    let Some(closed) = plan.state.closed.filter(|_| logs.cut.is_none() && logs.end.0 != 0) else { return };
+    if (closed.log_number, closed.end_offset) != logs.end {
+        let (number, offset) = logs.end;
+        let damage = format!(
+            "its last edit is a clean close that left log {} at offset {}, but the logs end in log {number} at \
+             offset {offset}",
+            closed.log_number, closed.end_offset
+        );
+        plan.report.add(MANIFEST_NAME, damage, Action::ManifestRewritten);
+    }
 }
 
 fn by_run(state: &ManifestState) -> BTreeMap<u64, References> {
@@ -169,20 +185,25 @@ fn missing(plan: &mut Plan, uid: u64, references: &References) {
 }
 
 /// What a run lost and the logs still hold is replayed once more: all of the log's operations from a seq on, so that
-/// none is older than one that it would hide.
-fn take_again_from_logs(plan: &mut Plan, logs: &LogPlan) {
-    let Some((first, next)) = logs.replayed.filter(|_| logs.cut.is_none()) else { return };
+/// none is older than one that it would hide. Runs that reach beyond that seq go, since what is flushed covers the
+/// runs (D1); a segment with such a run of which the logs hold only a part is left as it is.
+fn take_again_from_logs(plan: &mut Plan, survey: &Survey, logs: &LogPlan) {
+    let Some(replayed) = logs.replayed.filter(|_| logs.cut.is_none()) else { return };
+    let first = replayed.0;
     let lost: Vec<Loss> = plan.report.losses().cloned().collect();
-    let mut again = Vec::new();
+    let (mut again, mut given_again) = (Vec::new(), BTreeSet::new());
     for segment in plan.state.segments.values_mut() {
         let keys = KeyRange::new(&segment.lower, segment.upper.as_deref());
         let hit = lost.iter().any(|loss| loss.keys.meet(&keys).is_some() && loss.seqs.1 >= first);
-        let all_older = segment.runs.iter().all(|run| run.max_seq < next);
-        if hit && all_older && segment.flushed_seq >= first {
+        let mut newer = segment.runs.iter().filter(|run| run.max_seq >= first);
+        let in_logs = newer.all(|run| survey.runs.get(&run.uid).is_some_and(|run| run.is_within(replayed)));
+        if hit && in_logs && segment.flushed_seq >= first {
             segment.flushed_seq = first - 1;
+            given_again.extend(segment.runs.extract_if(.., |run| run.max_seq >= first).map(|run| run.uid));
             again.push(keys);
         }
     }
+    give_up(plan, survey, &given_again);
     for finding in &mut plan.report.findings {
         let before = finding.losses.len();
         finding.losses.retain_mut(|loss| {
@@ -199,6 +220,16 @@ fn take_again_from_logs(plan: &mut Plan, logs: &LogPlan) {
     }
 }
 
+/// Puts away the runs that nothing refers to any more.
+fn give_up(plan: &mut Plan, survey: &Survey, runs: &BTreeSet<u64>) {
+    for uid in runs.iter().filter(|uid| plan.state.references(**uid) == 0) {
+        plan.salvages.retain(|salvage| salvage.old_uid != *uid);
+        let Some(run) = survey.runs.get(uid).filter(|run| !plan.moved.contains(&run.file)) else { continue };
+        plan.report.add(&*run.file, "the log holds all that it does", Action::Quarantined);
+        plan.moved.push(run.file.clone());
+    }
+}
+
 /// Runs and logs that the manifest does not name. What the next open will tidy away is none of a repair's
 /// business; what it would put to quarantine, or delete though it is not ours, is.
 fn unnamed(plan: &mut Plan, survey: &Survey) {
@@ -211,10 +242,7 @@ fn unnamed(plan: &mut Plan, survey: &Survey) {
         }
         let elsewhere = run.properties().filter(|_| run.is_sound()).is_some_and(|properties| {
             let inputs = &properties.identity.inputs;
-            let in_log = || match (properties.seqs, plan.replayed) {
-                (Some((least, greatest)), Some((first, next))) => first <= least && greatest < next,
-                _ => false,
-            };
+            let in_log = || plan.replayed.is_some_and(|replayed| run.is_within(replayed));
             if inputs.is_empty() { in_log() } else { inputs.iter().all(|input| stays(*input)) }
         });
         if !elsewhere {

@@ -21,6 +21,8 @@ pub(super) struct LogPlan {
     /// The seqs that the logs give, without a gap: the first, and one more than the last.
     pub(super) replayed: Option<(u64, u64)>,
     pub(super) next_seq: u64,
+    /// Number and offset of the place where they end; 0 without logs.
+    pub(super) end: (u64, u64),
     pub(super) cut: Option<DamageReport>,
 }
 
@@ -34,6 +36,7 @@ impl LogPlan {
             given_up: Vec::new(),
             replayed: None,
             next_seq: 1,
+            end: (0, 0),
             cut: None,
         };
         if listed.is_empty() {
@@ -56,6 +59,7 @@ impl LogPlan {
         })?;
         plan.replayed = replayed;
         plan.next_seq = end.next_seq;
+        plan.end = (end.log_number, end.offset);
         plan.cut = end.cut.take();
         if plan.cut.is_some() {
             plan.cut_at(survey, &end);

@@ -72,7 +72,7 @@ fn lost_edits(survey: &Survey, proven: &ProvenManifest) -> Option<String> {
     let unnamed =
         |run: &&FoundRun| state.references(run.uid) == 0 && !state.pending_deletions.contains(&run.file);
     for run in survey.runs.values().filter(unnamed) {
-        let Some(properties) = run.properties() else { continue };
+        let Some(properties) = run.stated_properties() else { continue };
         // A log stays until every run that it went into is named.
         let beyond = properties.seqs.is_some_and(|(_, greatest)| greatest > state.last_seq);
         if logs_gone && beyond && properties.identity.inputs.is_empty() {
@@ -147,9 +147,13 @@ impl Plan {
         let by_logs =
             survey.logs.iter().filter_map(|log| log.beginning.and_then(|beginning| beginning.first));
         let by_logs = by_logs.map(|first| first.begin.edit_number);
-        let by_runs =
-            survey.runs.values().filter_map(|run| run.properties()).map(|run| run.identity.edit_number);
-        let greatest = by_logs.chain(by_runs).max().unwrap_or(0).max(state.edit_number);
+        let by_runs = survey
+            .runs
+            .values()
+            .filter_map(|run| run.stated_properties())
+            .map(|run| run.identity.edit_number);
+        let by_new_runs = self.salvages.iter().map(|salvage| salvage.identity.edit_number);
+        let greatest = by_logs.chain(by_runs).chain(by_new_runs).max().unwrap_or(0).max(state.edit_number);
         let next = greatest.checked_add(1);
         state.edit_number = next.ok_or_else(|| Error::Failed { cause: "edit numbers are used up".into() })?;
         let given_up = &self.given_up;

@@ -106,6 +106,6 @@ pub(super) fn known_properties<'a>(
 ) -> Option<&'a RunProperties> {
     match &run.condition {
         RunCondition::Sound { properties, .. } => Some(properties),
-        RunCondition::Damaged(_) => remains.and_then(|remains| remains.properties.as_ref()),
+        RunCondition::Damaged { .. } => remains.and_then(|remains| remains.properties.as_ref()),
     }
 }

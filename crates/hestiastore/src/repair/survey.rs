@@ -44,8 +44,15 @@ pub(super) struct FoundRun {
 }
 
 pub(super) enum RunCondition {
-    Sound { properties: Box<RunProperties>, file_bytes: u64 },
-    Damaged(String),
+    Sound {
+        properties: Box<RunProperties>,
+        file_bytes: u64,
+    },
+    /// The properties, if the file can be opened all the same.
+    Damaged {
+        detail: String,
+        properties: Option<Box<RunProperties>>,
+    },
 }
 
 pub(super) struct FoundLog {
@@ -75,18 +82,33 @@ impl FoundRun {
         self.file != run_file_name(self.uid)
     }
 
+    /// Of a whole file, whatever its name.
     pub(super) fn properties(&self) -> Option<&RunProperties> {
         match &self.condition {
             RunCondition::Sound { properties, .. } => Some(properties),
-            RunCondition::Damaged(_) => None,
+            RunCondition::Damaged { .. } => None,
         }
+    }
+
+    /// What an opening, which does not look at all of a file, would take for its properties.
+    pub(super) fn stated_properties(&self) -> Option<&RunProperties> {
+        match &self.condition {
+            RunCondition::Sound { properties, .. } => Some(properties),
+            RunCondition::Damaged { properties, .. } => properties.as_deref(),
+        }
+    }
+
+    /// Whether all operations that went into it are among those of seqs from the first on to before the second.
+    pub(super) fn is_within(&self, (first, next): (u64, u64)) -> bool {
+        let seqs = self.stated_properties().and_then(|properties| properties.seqs);
+        seqs.is_some_and(|(least, greatest)| first <= least && greatest < next)
     }
 
     /// What is wrong with it.
     pub(super) fn damage(&self) -> String {
         match &self.condition {
             RunCondition::Sound { .. } => format!("it is run {:016x} under another name", self.uid),
-            RunCondition::Damaged(detail) => detail.clone(),
+            RunCondition::Damaged { detail, .. } => detail.clone(),
         }
     }
 }
@@ -133,9 +155,10 @@ impl Survey {
         }
     }
 
-    /// Whether a log that the manifest lists is not there.
+    /// Whether a log that the manifest lists and an open would read is not there.
     pub(super) fn lacks_a_log(&self, state: &ManifestState) -> bool {
-        state.logs.iter().any(|log| !self.logs.iter().any(|found| found.number == log.number))
+        let (_, needed) = state.spent_and_needed_logs();
+        needed.iter().any(|log| !self.logs.iter().any(|found| found.number == log.number))
     }
 
     fn take_logs(&mut self, logs: Vec<FoundLog>) {
@@ -240,7 +263,9 @@ fn examine(directory: &Arc<dyn Directory>, name: &str, uid: u64, index_uuid: u12
     let file = file.map_err(|source| Error::io("open", name, source))?;
     let run = match Run::open_file(file, name.into(), uid, index_uuid, ChunkCache::new(0)) {
         Ok(run) => run,
-        Err(error) => return Ok(RunCondition::Damaged(damage_of(error)?)),
+        Err(error) => {
+            return Ok(RunCondition::Damaged { detail: damage_of(error)?, properties: None });
+        }
     };
     let run = Arc::new(run);
     let (listed, unlisted) = RunCheck::new(Arc::clone(&run)).finish().into_parts();
@@ -252,10 +277,11 @@ fn examine(directory: &Arc<dyn Directory>, name: &str, uid: u64, index_uuid: u12
         }),
         Some(first) => {
             let first = damage_of(first)?;
-            Ok(RunCondition::Damaged(match problems.len() as u64 + unlisted {
+            let detail = match problems.len() as u64 + unlisted {
                 0 => first,
                 more => format!("{first}; and {more} more problems"),
-            }))
+            };
+            Ok(RunCondition::Damaged { detail, properties: Some(Box::new(run.properties().clone())) })
         }
     }
 }
@@ -271,7 +297,7 @@ fn find_logs(directory: &dyn Directory, names: &[String]) -> Result<Vec<FoundLog
                 Err(error) => damage_of(error).map(|_| None)?,
             };
             let may_hold_records = match beginning {
-                None => !is_blank(directory, name),
+                None => !is_blank(directory, name)?,
                 Some(LogBeginning { first: Some(_), .. }) => true,
                 Some(_) => holds_records(directory, name)?,
             };
@@ -280,11 +306,19 @@ fn find_logs(directory: &dyn Directory, names: &[String]) -> Result<Vec<FoundLog
         .collect()
 }
 
-/// Whether a log has zeros for a header: it was never used.
-fn is_blank(directory: &dyn Directory, name: &str) -> bool {
-    let mut header = [1u8; FILE_HEADER_BYTES];
-    let read = directory.open(name, OpenMode::Read).and_then(|file| file.read_at(0, &mut header));
-    read.is_ok_and(|read| header.iter().take(read).all(|byte| *byte == 0))
+/// Whether a log is zeros and nothing else, as a crash leaves one that was just being made.
+fn is_blank(directory: &dyn Directory, name: &str) -> Result<bool> {
+    let file = directory.open(name, OpenMode::Read).map_err(|source| Error::io("open", name, source))?;
+    let mut piece = vec![0u8; 64 << 10];
+    let mut offset = 0;
+    loop {
+        match file.read_at(offset, &mut piece) {
+            Ok(0) => return Ok(true),
+            Ok(read) if piece.iter().take(read).all(|byte| *byte == 0) => offset += read as u64,
+            // Bytes that cannot be read may be anything.
+            Ok(_) | Err(_) => return Ok(false),
+        }
+    }
 }
 
 /// What is wrong with a file, if that is what the error says. Bytes that the medium does not give any more are

@@ -17,8 +17,6 @@ struct Evidence {
     witness: String,
     later_records: u64,
     later_seq: u64,
-    /// A log whose header is gone though the log was used.
-    headless_log: Option<String>,
 }
 
 /// Searches what replay left out, and ends it or calls it damage.
@@ -55,7 +53,6 @@ fn gather(walk: &Walk<'_>, halt: &Halt<'_>, proven_synced_seq: u64) -> Result<Ev
         witness: "the manifest".into(),
         later_records: 0,
         later_seq: 0,
-        headless_log: None,
     };
     if walk.greatest_mark > evidence.synced_seq {
         evidence.synced_seq = walk.greatest_mark;
@@ -79,18 +76,13 @@ fn search(walk: &Walk<'_>, log: &Surveyed, from: u64, evidence: &mut Evidence) -
     let mut reader = match log.condition {
         Condition::Missing => return Ok(()),
         Condition::Readable { .. } => LogReader::open(walk.dir, log.listed.number)?.0,
-        Condition::Blank | Condition::Damaged { .. } => {
-            LogReader::open_headless(walk.dir, &log.file, log.listed.uid)?
-        }
+        Condition::Damaged { .. } => LogReader::open_headless(walk.dir, &log.file, log.listed.uid)?,
     };
     let mut search = Search::new(&mut reader, from);
     while let Some(found) = search.next()? {
         evidence.later_records += 1;
         // Each operation takes a byte at least.
         evidence.later_seq = evidence.later_seq.max(found.first_seq.saturating_add(found.end - found.offset));
-        if log.condition == Condition::Blank {
-            evidence.headless_log.get_or_insert_with(|| log.file.clone());
-        }
         if let Some(mark) = found.sync.filter(|mark| mark.synced_seq > evidence.synced_seq) {
             evidence.synced_seq = mark.synced_seq;
             evidence.witness = format!("the SYNC mark at offset {} of {}", found.offset, log.file);
@@ -122,9 +114,6 @@ fn damage(walk: &Walk<'_>, halt: &Halt<'_>, evidence: &Evidence) -> Option<Strin
         if let Some((offset, detail)) = log.damage() {
             problems.push(format!("{} at offset {offset}: {detail}", log.file));
         }
-    }
-    if let Some(file) = &evidence.headless_log {
-        problems.push(format!("{file} was used, but its header is gone"));
     }
     (!problems.is_empty()).then(|| problems.join("; "))
 }

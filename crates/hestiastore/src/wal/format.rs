@@ -2,7 +2,7 @@
 //!
 //! The header is synced before the log is listed in the manifest and is never written again.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::file_header::{FILE_HEADER_BYTES, FileHeader};
 
 /// Length of the header in bytes; the first record stands behind it.
@@ -59,9 +59,12 @@ impl LogHeader {
         .encode()
     }
 
-    /// Checks magic, CRC, version and features, in this order: only bytes that are as they were
+    /// Checks that there is a header, then magic, CRC, version and features, in this order: only bytes that are as they were
     /// written can be of a later version.
     pub(crate) fn decode(bytes: &[u8], file: &str) -> Result<Self> {
+        if let Some(detail) = missing(bytes) {
+            return Err(Error::corruption(file, 0, detail));
+        }
         let header = FileHeader::decode(bytes, MAGIC, file)?;
         header.require(VERSION, KNOWN_INCOMPATIBLE, file)?;
         Ok(Self {
@@ -74,10 +77,17 @@ impl LogHeader {
     }
 }
 
+/// Why there is no header at all, which is more telling than what its checks would say.
+fn missing(bytes: &[u8]) -> Option<&'static str> {
+    if (bytes.len() as u64) < LOG_HEADER_BYTES {
+        return Some("the log's header is gone: the file ends within it");
+    }
+    bytes.iter().all(|byte| *byte == 0).then_some("the log's header is gone: zeros stand in its place")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Error;
 
     fn header() -> LogHeader {
         let uuid = 0x0011_2233_4455_6677_8899_aabb_ccdd_eeff;

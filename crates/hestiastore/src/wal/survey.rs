@@ -28,9 +28,8 @@ pub(crate) struct FirstRecord {
 pub(super) enum Condition {
     /// A valid header. Without a BEGIN the log was never used, or its beginning is lost.
     Readable { base_seq: u64, first: Option<FirstRecord> },
-    /// Zeros where the header belongs.
-    Blank,
-    /// Bytes that cannot have become so by a crash: the header is durable before the log is listed.
+    /// No header, or not that of the log: no crash does that, for the header is durable before the log is
+    /// listed (L6).
     Damaged { offset: u64, detail: String },
     /// No such file.
     Missing,
@@ -48,7 +47,7 @@ impl Surveyed {
     pub(super) fn first(&self) -> Option<&FirstRecord> {
         match &self.condition {
             Condition::Readable { first, .. } => first.as_ref(),
-            Condition::Blank | Condition::Damaged { .. } | Condition::Missing => None,
+            Condition::Damaged { .. } | Condition::Missing => None,
         }
     }
 
@@ -56,14 +55,14 @@ impl Surveyed {
     pub(super) fn least_seq(&self) -> u64 {
         match &self.condition {
             Condition::Readable { base_seq, .. } => (*base_seq).max(1),
-            Condition::Blank | Condition::Damaged { .. } | Condition::Missing => 1,
+            Condition::Damaged { .. } | Condition::Missing => 1,
         }
     }
 
     /// What is wrong whatever replay finds.
     pub(super) fn damage(&self) -> Option<(u64, String)> {
         match &self.condition {
-            Condition::Readable { .. } | Condition::Blank => None,
+            Condition::Readable { .. } => None,
             Condition::Damaged { offset, detail } => Some((*offset, detail.clone())),
             Condition::Missing => Some((0, "the manifest lists this log, but it is missing".into())),
         }
@@ -96,10 +95,6 @@ pub(crate) fn damaged_logs(dir: &dyn Directory, logs: &[ListedLog]) -> Result<Ve
 }
 
 fn examine(dir: &dyn Directory, listed: &ListedLog, file: &str) -> Result<Condition> {
-    let mut headless = LogReader::open_headless(dir, file, listed.uid)?;
-    if headless.header_bytes()?.iter().all(|&byte| byte == 0) {
-        return Ok(Condition::Blank);
-    }
     let (mut reader, header) = LogReader::open_named(dir, file)?;
     if header.log_uid != listed.uid {
         let (expected, found) = (listed.uid, header.log_uid);

@@ -1,6 +1,9 @@
 //! A damaged log: refused by default, cut by choice, and nothing thrown away.
 
+use std::sync::Arc;
+
 use hestiastore::directory::{CrashPolicy, Directory, SimulatedDirectory};
+use hestiastore::inspect::{self, LogEnd};
 use hestiastore::{Error, LogLoss, RecoveryPolicy};
 
 use crate::support::{Model, all, assert_clean, assert_same, names_of, quiet, value};
@@ -73,9 +76,69 @@ fn damages() -> Vec<(&'static str, Damage)> {
         ("the header of the first", Box::new(move |d| d.flip_bit(&log(d, 0), 9, 1).unwrap())),
         ("the second is short", Box::new(move |d| d.truncate(&log(d, 1), 4_000).unwrap())),
         ("the second is empty", Box::new(move |d| d.truncate(&log(d, 1), 0).unwrap())),
+        ("the second has no header", Box::new(move |d| blank_header(d, &log(d, 1)))),
         ("the first is missing", Box::new(move |d| d.remove(&log(d, 0)).unwrap())),
         ("the second is missing", Box::new(move |d| d.remove(&log(d, 1)).unwrap())),
     ]
+}
+
+fn blank_header(directory: &SimulatedDirectory, log: &str) {
+    let mut bytes = directory.read_all(log).unwrap();
+    bytes[..64].fill(0);
+    directory.write_all(log, &bytes).unwrap();
+}
+
+/// The newest log holds the proof of its own syncs, and nothing but its header says that it was ever there.
+#[test]
+fn l5_a_listed_log_without_a_header_is_damage_though_nothing_else_tells_of_its_writes() {
+    let directory = SimulatedDirectory::new();
+    let index = quiet(&directory).create().unwrap();
+    for n in 1..=WRITES {
+        let (key, value) = write_number(n);
+        index.put(key, value).unwrap();
+        index.sync().unwrap();
+    }
+    let directory = directory.kill();
+    let listed = inspect::list_logs(&directory).unwrap().logs;
+    assert!(listed.len() > 3);
+    for log in &listed {
+        for length in [None, Some(0), Some(63)] {
+            let damaged = directory.kill();
+            match length {
+                None => blank_header(&damaged, &log.name),
+                Some(length) => damaged.truncate(&log.name, length).unwrap(),
+            }
+            let what = format!("{} with {length:?}", log.name);
+            let error = quiet(&damaged).open().unwrap_err();
+            assert!(error.to_string().contains("header is gone"), "{what}: {error}");
+            assert!(error.to_string().contains(&log.name), "{what}: {error}");
+            let shared: Arc<dyn Directory> = Arc::new(damaged.clone());
+            let report = inspect::verify_logs(&shared).unwrap();
+            assert!(report.damage.is_some(), "{what}: {report}");
+            let told = report.logs.iter().find(|other| other.name == log.name).unwrap();
+            assert!(matches!(told.end, LogEnd::Damage { offset: 0, .. }), "{what}: {report}");
+        }
+    }
+}
+
+/// The same under an open index.
+#[test]
+fn l5_a_check_tells_of_a_listed_log_without_a_header() {
+    let directory = SimulatedDirectory::new();
+    let index = quiet(&directory).create().unwrap();
+    index.put(1, b"one").unwrap();
+    index.close().unwrap();
+    for length in [None, Some(0), Some(63)] {
+        let damaged = directory.kill();
+        let index = quiet(&damaged).open().unwrap();
+        let log = names_of(&damaged, "log-")[0].clone();
+        match length {
+            None => blank_header(&damaged, &log),
+            Some(length) => damaged.truncate(&log, length).unwrap(),
+        }
+        let report = index.check().unwrap();
+        assert!(report.to_string().contains("header is gone"), "{length:?}: {report}");
+    }
 }
 
 #[track_caller]

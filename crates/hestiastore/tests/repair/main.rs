@@ -6,5 +6,6 @@ mod any_damage;
 mod crashes;
 mod logs;
 mod manifests;
+mod merges;
 mod runs;
 mod store;

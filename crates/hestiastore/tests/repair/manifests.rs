@@ -3,7 +3,7 @@
 use hestiastore::directory::{CrashPolicy, Directory};
 use hestiastore::repair::{Action, RepairOptions, repair};
 
-use crate::store::{Author, Store, builder, everything, options, rich};
+use crate::store::{Author, Store, builder, everything, key, options, rich};
 
 const MANIFEST: &str = "MANIFEST";
 
@@ -93,6 +93,79 @@ fn without_runs_the_types_must_be_given() {
     repair(&store.shared(), &options()).unwrap();
     let index = builder(&store.directory).open().unwrap();
     assert!(everything(&index) == store.newest());
+}
+
+/// A run that is written anew names the edit that its original was begun at.
+#[test]
+fn d6_edits_are_counted_on_from_what_damaged_runs_name() {
+    let mut author = Author::with_segments_of(16 << 20);
+    for _ in 0..10 {
+        author.put(0..200);
+        author.flush();
+        author.compact();
+    }
+    let store = author.close();
+    let only_run = |store: &Store| {
+        let runs = store.files("run-");
+        assert_eq!((runs.len(), store.files("log-").len()), (1, 0), "{runs:?}");
+        runs[0].clone()
+    };
+    store.fill(&only_run(&store), 4096 + 500..4096 + 600, 0xee);
+    store.directory.remove(MANIFEST).unwrap();
+    assert!(store.repair().unwrap().losses().count() > 1);
+    let run = only_run(&store);
+    let bytes = store.bytes(&run);
+    let index = builder(&store.directory).open().unwrap();
+    index.put(&key(50), b"newer").unwrap();
+    index.compact_and_wait().unwrap();
+    index.wait_until_idle().unwrap();
+    let killed = store.directory.kill();
+    assert!(!killed.list().unwrap().contains(&run));
+    // As if the process had died before the file went.
+    killed.write_all(&run, &bytes).unwrap();
+    assert!(builder(&killed).open().is_ok());
+}
+
+/// What it says of itself is there, though not all of its entries.
+#[test]
+fn d6_a_damaged_run_tells_that_the_manifest_lost_edits() {
+    let mut author = Author::with_segments_of(16 << 20);
+    author.put(0..100);
+    author.flush();
+    let older = author.directory().read_all(MANIFEST).unwrap();
+    let before = author.killed_now().files("run-");
+    author.put(0..300);
+    author.flush();
+    let store = author.close();
+    let newer = store.files("run-").into_iter().find(|run| !before.contains(run)).unwrap();
+    store.fill(&newer, 4096 + 500..4096 + 600, 0xee);
+    store.directory.write_all(MANIFEST, &older).unwrap();
+    let report = store.repaired("an older manifest, and the newest run damaged");
+    let action_on = |file: &str| report.findings.iter().find(|finding| finding.file == file).unwrap().action;
+    let actions = (action_on(MANIFEST), action_on(&newer));
+    assert_eq!(actions, (Action::ManifestRebuilt, Action::RunSalvaged), "{report}");
+}
+
+/// The log goes on where the close left it, so that no file but itself tells of the open that is lost.
+#[test]
+fn l8_a_log_that_goes_on_behind_a_clean_close() {
+    let mut author = rich();
+    author.put(0..5);
+    let closed = author.close();
+    let older = closed.bytes(MANIFEST);
+    let index = builder(&closed.directory).open().unwrap();
+    index.put(&key(3), b"after the close").unwrap();
+    index.sync().unwrap();
+    let mut store = Store { directory: closed.directory.kill(), ..closed.clone() };
+    store.history.push((key(3), Some(b"after the close".to_vec())));
+    store.directory.write_all(MANIFEST, &older).unwrap();
+    assert_same_entries(&store, "with the manifest of the close");
+    let report = store.repaired("with the manifest of the close");
+    assert_eq!(
+        (report.findings[0].action, report.is_lossy()),
+        (Action::ManifestRewritten, false),
+        "{report}"
+    );
 }
 
 #[test]

@@ -166,6 +166,43 @@ fn what_the_log_still_holds_is_not_lost() {
 }
 
 #[test]
+fn what_the_log_still_holds_of_several_runs_is_not_lost() {
+    let mut author = Author::with_segments_of(16 << 20);
+    author.put(0..100);
+    author.flush();
+    author.put(50..80);
+    author.flush();
+    author.put(60..70);
+    let original = author.close();
+    for run in original.files("run-") {
+        let store = original.copy();
+        hestiastore::directory::Directory::remove(&store.directory, &run).unwrap();
+        let report = store.repaired(&format!("without {run}"));
+        assert!(!report.is_lossy(), "{report}");
+        let store = original.copy();
+        store.fill(&run, 4096 + 200..4096 + 300, 0xee);
+        let report = store.repaired(&format!("{run} damaged"));
+        assert!(!report.is_lossy(), "{report}");
+    }
+}
+
+/// What a log gives again would hide what is newer, or leave out what is older.
+#[test]
+fn a_run_that_the_log_holds_in_part_stays() {
+    let mut author = Author::with_segments_of(16 << 20);
+    author.put(0..1500);
+    author.flush();
+    let before = author.killed_now().files("run-");
+    author.put(0..100);
+    author.flush();
+    let store = author.kill();
+    let delta = store.files("run-").into_iter().find(|run| !before.contains(run)).unwrap();
+    hestiastore::directory::Directory::remove(&store.directory, &delta).unwrap();
+    let report = store.repaired("without the delta");
+    assert_eq!(only(&report).file, delta, "{report}");
+}
+
+#[test]
 fn swapped_runs_are_told_apart_by_their_headers() {
     let original = rich().close();
     let runs = original.files("run-");

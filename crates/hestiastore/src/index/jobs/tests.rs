@@ -40,6 +40,25 @@ fn d2_frozen_buffers_are_flushed_oldest_first() {
     }
 }
 
+/// A flush that was asked for twice, as those who wait for one do.
+#[test]
+fn a_flush_that_comes_too_late_leaves_later_writes_alone() {
+    let index = index_in(&SimulatedDirectory::new());
+    let segment = only_segment(&index.core);
+    for n in 1..4u64 {
+        index.put(n, b"asked for").unwrap();
+        index.flush_and_wait().unwrap();
+        index.wait_until_idle().unwrap();
+        index.put(n, b"came later").unwrap();
+        index.core.scheduler.request_flush(&segment, 2 * n - 1);
+        index.wait_until_idle().unwrap();
+        assert_eq!(segment.version().least_unflushed_seq(), 2 * n);
+        index.core.scheduler.request_flush(&segment, 2 * n);
+        index.wait_until_idle().unwrap();
+        assert_eq!(segment.version().least_unflushed_seq(), u64::MAX);
+    }
+}
+
 #[test]
 fn d3_every_part_of_a_split_gets_a_key() {
     let index = index_in(&SimulatedDirectory::new());

@@ -32,11 +32,7 @@ fn l5_listed_log_that_was_never_used_is_fine() {
     let prepared = TestLog::prepared(3, 38);
     let mut recycled = prepared.clone();
     recycled.bytes.extend_from_slice(&TestLog::first(8).puts(50).sync_mark(50).bytes[64..]);
-    let mut blank = prepared.clone();
-    blank.bytes.fill(0);
-    let mut empty = prepared.clone();
-    empty.bytes.clear();
-    for unused in [&prepared, &recycled, &blank, &empty] {
+    for unused in [&prepared, &recycled] {
         dir.put(&log_file_name(3), unused.bytes.clone());
         let logs = [used[0], used[1], unused.listed()];
         let end = run(&dir, &logs, 40, Fail).unwrap().end;
@@ -70,11 +66,30 @@ fn l5_header_that_was_durable_before_the_listing_must_be_there() {
     other.uid += 1;
     let logs = [one.store(&dir), two.store(&dir)];
     assert_damage(run(&dir, &[logs[0], other], 0, Fail), &log_file_name(2), 0, "uid");
-    // Zeros where the header was, in front of records that only its uid could have written.
-    let mut blank = two.clone();
-    blank.bytes[..64].fill(0);
-    let logs = [one.store(&dir), blank.store(&dir)];
-    assert_damage(run(&dir, &logs, 0, Fail), &log_file_name(1), one.offset(), "header is gone");
+}
+
+/// Whether the log was used or not: nothing else may tell of the writes in it.
+#[test]
+fn l5_log_without_a_header_is_damage_though_nothing_proves_that_it_was_used() {
+    let (one, two) = two_logs();
+    let prepared = TestLog::prepared(2, 21);
+    for whole in [&two, &prepared] {
+        let mut blank_header = whole.clone();
+        blank_header.bytes[..64].fill(0);
+        let mut blank = whole.clone();
+        blank.bytes.fill(0);
+        for log in [blank_header, blank] {
+            let dir = Memory::default();
+            let logs = [one.store(&dir), log.store(&dir)];
+            assert_damage(run(&dir, &logs, 0, Fail), &log_file_name(2), 0, "header is gone");
+            let cut = run(&dir, &logs, 0, CutAtDamage).unwrap();
+            assert_eq!(cut.seqs, (1..=20).collect::<Vec<_>>());
+            assert!(cut.end.cut.unwrap().detail.contains("header is gone"));
+            // The floor is no other log.
+            let floor = [log.store(&dir)];
+            assert_damage(run(&dir, &floor, 0, Fail), &log_file_name(2), 0, "header is gone");
+        }
+    }
 }
 
 #[test]
