@@ -162,7 +162,8 @@ impl Core {
         })
     }
 
-    /// Whether an unnamed run's entries are elsewhere: in its inputs, or still in the log (PROTOCOL D7).
+    /// Whether an unnamed run's entries are elsewhere: in the run that a repair took them from, in its inputs, or still
+    /// in the log (PROTOCOL D7).
     fn is_redundant(
         &self,
         name: &str,
@@ -173,6 +174,9 @@ impl Core {
         let Some(run) = run else { return false };
         let properties = run.properties();
         let inputs = &properties.identity.inputs;
+        if properties.identity.salvaged_from.is_some_and(|original| state.references(original) > 0) {
+            return true;
+        }
         if !inputs.is_empty() {
             return inputs.iter().all(|input| state.references(*input) > 0);
         }
