@@ -32,9 +32,10 @@ fn contradictions_of_segment(state: &ManifestState, segment: &SegmentState) -> V
         found.push(format!("it is flushed through seq {flushed_seq}, the last seq is {}", state.last_seq));
     }
     for run in &segment.runs {
-        if run.max_seq > flushed_seq {
-            let (uid, seq) = (run.uid, run.max_seq);
-            found.push(format!("it is flushed through seq {flushed_seq}, run {uid:016x} covers {seq}"));
+        // Beyond `flushed_seq` it may be (D3): then the logs give again what the run holds already.
+        if run.max_seq > state.last_seq {
+            let (uid, seq, last_seq) = (run.uid, run.max_seq, state.last_seq);
+            found.push(format!("run {uid:016x} covers seq {seq}, the last seq is {last_seq}"));
         }
         let beyond =
             run.lower > run.largest_key || run.upper.as_ref().is_some_and(|upper| *upper <= run.smallest_key);

@@ -43,14 +43,14 @@ impl RunFacts {
 
 /// Everything that segment, reference and run do not agree in, each as a sentence.
 pub(super) fn contradictions(core: &Core, segment: &Segment, run: &RunRef, facts: &RunFacts) -> Vec<String> {
-    let mut found = identity_contradictions(core, segment, facts);
+    let mut found = identity_contradictions(core, facts);
     found.extend(number_contradictions(run, facts));
     found.extend(bound_contradictions(segment, run, facts));
     found.extend(replaced_inputs(segment, run, facts));
     found
 }
 
-fn identity_contradictions(core: &Core, segment: &Segment, facts: &RunFacts) -> Vec<String> {
+fn identity_contradictions(core: &Core, facts: &RunFacts) -> Vec<String> {
     let mut found = Vec::new();
     let (keys, values) = (&facts.types.0, &facts.types.1);
     if (keys, values) != (&core.key_type, &core.value_type) {
@@ -60,11 +60,6 @@ fn identity_contradictions(core: &Core, segment: &Segment, facts: &RunFacts) -> 
     if facts.edit_number > now {
         let later = facts.edit_number;
         found.push(format!("the run was begun at edit {later}, the manifest is at edit {now}"));
-    }
-    let flushed_seq = segment.version().flushed_seq;
-    if let Some((_, greatest)) = facts.seqs.filter(|(_, greatest)| *greatest > flushed_seq) {
-        let id = segment.id;
-        found.push(format!("the run covers seq {greatest}, segment {id} is flushed through {flushed_seq}"));
     }
     found
 }

@@ -53,13 +53,21 @@ fn d2_runs_of_one_rank_are_disjoint_and_within_their_segment() {
 }
 
 #[test]
-fn d1_flushed_seqs_are_those_of_the_runs_and_within_the_last_seq() {
-    assert_told("segment 2: it is flushed through seq 4, run 0000000000000005 covers 5", |state| {
-        segment(state, 2).flushed_seq = 4;
+fn d1_no_segment_and_no_run_goes_beyond_the_last_seq() {
+    assert_told("run 0000000000000005 covers seq 10, the last seq is 9", |state| {
+        segment(state, 2).runs[2].max_seq = 10;
     });
     assert_told("it is flushed through seq 10, the last seq is 9", |state| {
         segment(state, 2).flushed_seq = 10
     });
+}
+
+/// A merge takes the least of its segments, and a repair what the logs are to give again.
+#[test]
+fn d3_a_segment_may_be_flushed_through_less_than_its_runs_cover() {
+    let mut state = sound();
+    segment(&mut state, 2).flushed_seq = 4;
+    assert_eq!(contradictions(&state), Vec::<String>::new());
 }
 
 #[test]
