@@ -181,7 +181,8 @@ impl Core {
         })
     }
 
-    /// Whether an unnamed run's entries are elsewhere: in its inputs, or still in the log (PROTOCOL D7).
+    /// Whether an unnamed run's entries are elsewhere: in the run that a repair took them from, in its inputs, or still
+    /// in the log (PROTOCOL D7).
     fn is_redundant(
         &self,
         name: &str,
@@ -192,6 +193,9 @@ impl Core {
         let Some(run) = run else { return false };
         let properties = run.properties();
         let inputs = &properties.identity.inputs;
+        if properties.identity.salvaged_from.is_some_and(|original| state.references(original) > 0) {
+            return true;
+        }
         if !inputs.is_empty() {
             return inputs.iter().all(|input| state.references(*input) > 0);
         }
@@ -286,7 +290,7 @@ impl Core {
     }
 
     /// Syncs a file, if there is one. It need not be writable for that: the file system may not be any more.
-    fn sync_file(&self, name: &str) -> Result<()> {
+    pub(super) fn sync_file(&self, name: &str) -> Result<()> {
         match self.directory.open(name, OpenMode::Read) {
             Ok(file) => file.sync().map_err(|source| Error::io("sync", name, source)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),

@@ -83,6 +83,7 @@ impl Core {
             rank: parts.rank,
             edit_number: self.manifest.lock().state.edit_number,
             inputs: parts.inputs.clone(),
+            salvaged_from: None,
             answered_lower: segment.lower.to_vec(),
             answered_upper: segment.upper.as_deref().map(<[u8]>::to_vec),
         }

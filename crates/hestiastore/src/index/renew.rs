@@ -11,6 +11,7 @@ use super::core::Core;
 use crate::directory::{File, OpenMode};
 use crate::error::{Error, Result};
 use crate::manifest::MANIFEST_NAME;
+use crate::obstacle::is_obstacle;
 use crate::wal::log_file_name;
 
 const PIECE_BYTES: usize = 256 * 1024;
@@ -47,6 +48,8 @@ impl Core {
         let file = match self.directory.open(name, OpenMode::ReadWrite) {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            // On a file system that is read-only by now nothing can be written anew; a sync is all there is.
+            Err(error) if is_obstacle(&error) => return self.sync_file(name),
             Err(source) => return Err(io("open")(source)),
         };
         let mut piece = vec![0; PIECE_BYTES];

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::logs::LogPlan;
+use super::placing::MAIN_RANK;
 use super::plan::Plan;
 use super::report::{Action, KeyRange, Loss};
 use super::salvage::{Remains, Salvage};
@@ -24,7 +25,7 @@ pub(super) fn make(survey: &Survey, state: &ManifestState) -> Result<Plan> {
         match survey.runs.get(&uid) {
             Some(run) if run.is_sound() => check_record(&mut plan, run, &references),
             Some(run) => damaged(&mut plan, survey, run, &references)?,
-            None => missing(&mut plan, uid, &references),
+            None => missing(&mut plan, survey, uid, &references),
         }
     }
     check_close(&mut plan, &logs);
@@ -88,15 +89,21 @@ fn damaged(plan: &mut Plan, survey: &Survey, run: &FoundRun, references: &Refere
         remains.lost.clear();
     }
     let action = remains.action();
-    let seqs = covered(&remains, references);
-    let losses = losses(&plan.state, &remains, references, seqs);
+    let recorded = references.iter().map(|(_, run)| run.max_seq).max();
+    let stated = remains.properties.as_ref().and_then(|properties| properties.seqs);
+    let seqs = match stated {
+        Some((least, greatest)) => (least, greatest.max(recorded.unwrap_or(0))),
+        None => remains.covered_seqs(recorded),
+    };
+    let lost_seqs = stated.map(|_| seqs);
+    let losses = losses(&plan.state, survey, &remains, references, lost_seqs);
     plan.report.add(&*run.file, run.damage(), action).losses = losses;
     plan.moved.push(run.file.clone());
     if action == Action::RunDropped {
         plan.each_reference(run.uid, |_| false);
         return Ok(());
     }
-    plan.salvages.push(Salvage::new(survey, run, identity(plan, &remains, references), seqs));
+    plan.salvages.push(Salvage::new(survey, run, identity(&remains, references), seqs));
     Ok(())
 }
 
@@ -108,26 +115,12 @@ fn whole_count(references: &References) -> Option<u64> {
     references.iter().find(|(_, run)| is_whole(run)).map(|(_, run)| run.entries)
 }
 
-/// The seqs that the run covers: as it says itself, or up to what the manifest says.
-fn covered(remains: &Remains, references: &References) -> (u64, u64) {
-    let recorded = references.iter().map(|(_, run)| run.max_seq).max().unwrap_or(0);
-    let stated = remains.properties.as_ref().and_then(|properties| properties.seqs);
-    stated.map_or((1.min(recorded), recorded), |(least, greatest)| (least, greatest.max(recorded)))
-}
-
 /// The new run is to look like the old one, so that a manifest could be rebuilt from it too.
-fn identity(plan: &Plan, remains: &Remains, references: &References) -> RunIdentity {
-    let state = &plan.state;
-    let types = RunIdentity {
-        key_type: state.key_type.clone(),
-        value_type: state.value_type.clone(),
-        edit_number: state.edit_number,
-        ..RunIdentity::default()
-    };
+fn identity(remains: &Remains, references: &References) -> RunIdentity {
     if let Some(properties) = &remains.properties {
         return properties.identity.clone();
     }
-    let Some(((segment, first), rest)) = references.split_first() else { return types };
+    let Some(((segment, first), rest)) = references.split_first() else { return RunIdentity::default() };
     let answered =
         rest.iter().fold(KeyRange::new(&first.lower, first.upper.as_deref()), |range, (_, run)| {
             range.joined(&KeyRange::new(&run.lower, run.upper.as_deref()))
@@ -137,18 +130,28 @@ fn identity(plan: &Plan, remains: &Remains, references: &References) -> RunIdent
         rank: first.rank,
         answered_lower: answered.lower,
         answered_upper: answered.upper,
-        ..types
+        ..RunIdentity::default()
     }
 }
 
-fn losses(state: &ManifestState, remains: &Remains, references: &References, seqs: (u64, u64)) -> Vec<Loss> {
+/// `stated`: the seqs that the run itself tells.
+fn losses(
+    state: &ManifestState,
+    survey: &Survey,
+    remains: &Remains,
+    references: &References,
+    stated: Option<(u64, u64)>,
+) -> Vec<Loss> {
     let entries_at_most = remains.missing(whole_count(references));
     let mut losses = Vec::new();
     for (id, run) in references {
         let part = referred(run);
-        for keys in remains.lost_ranges().filter_map(|lost| part.meet(&lost)) {
+        let segment = state.segments.get(id);
+        let seqs = stated.unwrap_or_else(|| (first_seq(survey, segment, run), run.max_seq));
+        let lost = remains.lost_and_older();
+        for (keys, older_is_left) in lost.filter_map(|(lost, older)| Some((part.meet(&lost)?, older))) {
             let older_may_return =
-                state.segments.get(id).is_some_and(|segment| has_older(segment, run, &keys));
+                older_is_left || segment.is_some_and(|segment| has_older(segment, run, &keys));
             losses.push(Loss { keys, seqs, entries_at_most, older_may_return });
         }
     }
@@ -166,14 +169,29 @@ fn has_older(segment: &SegmentState, run: &RunReference, keys: &KeyRange) -> boo
     segment.runs.iter().any(|other| other.rank < run.rank && referred(other).meet(keys).is_some())
 }
 
-fn missing(plan: &mut Plan, uid: u64, references: &References) {
+/// Not less than this is the seq of anything in a run that does not tell: the layers of a segment follow each other. A
+/// run that joined the main runs without a merge proves nothing, since deltas of before may lie above it.
+fn first_seq(survey: &Survey, segment: Option<&SegmentState>, run: &RunReference) -> u64 {
+    let is_layer = |other: &&RunReference| {
+        let found = survey.runs.get(&other.uid).and_then(FoundRun::properties);
+        found.is_some_and(|properties| {
+            let identity = &properties.identity;
+            identity.rank > MAIN_RANK || !identity.inputs.is_empty()
+        })
+    };
+    let below = segment.into_iter().flat_map(|segment| &segment.runs).filter(|other| other.rank < run.rank);
+    let greatest = below.filter(is_layer).map(|other| other.max_seq).max().unwrap_or(0);
+    if greatest < run.max_seq { greatest + 1 } else { 1.min(run.max_seq) }
+}
+
+fn missing(plan: &mut Plan, survey: &Survey, uid: u64, references: &References) {
     let losses = references
         .iter()
         .map(|(id, run)| {
             let keys = referred(run);
             let segment = plan.state.segments.get(id);
             Loss {
-                seqs: (1.min(run.max_seq), run.max_seq),
+                seqs: (first_seq(survey, segment, run), run.max_seq),
                 entries_at_most: Some(run.entries),
                 older_may_return: segment.is_some_and(|segment| has_older(segment, run, &keys)),
                 keys,
@@ -241,6 +259,9 @@ fn unnamed(plan: &mut Plan, survey: &Survey) {
             continue;
         }
         let elsewhere = run.properties().filter(|_| run.is_sound()).is_some_and(|properties| {
+            if properties.identity.salvaged_from.is_some_and(stays) {
+                return true;
+            }
             let inputs = &properties.identity.inputs;
             let in_log = || plan.replayed.is_some_and(|replayed| run.is_within(replayed));
             if inputs.is_empty() { in_log() } else { inputs.iter().all(|input| stays(*input)) }

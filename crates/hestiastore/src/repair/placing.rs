@@ -15,7 +15,7 @@ use crate::manifest::{ManifestState, RunReference, SegmentState};
 use crate::run::{ChunkCache, Run};
 
 /// The rank of main runs, and the first of others.
-const MAIN_RANK: u64 = 0;
+pub(super) const MAIN_RANK: u64 = 0;
 
 /// What is to be placed.
 pub(super) struct Placing<'a> {

@@ -87,7 +87,8 @@ fn lost_edits(survey: &Survey, proven: &ProvenManifest) -> Result<Option<String>
             return Ok(Some(format!("it ends with edit {last}, but {} names edit {begun}", run.file)));
         }
         let gone = |input: &&u64| state.references(**input) > 0 && !survey.runs.contains_key(input);
-        if let Some(input) = properties.identity.inputs.iter().find(gone) {
+        let identity = &properties.identity;
+        if let Some(input) = identity.inputs.iter().chain(&identity.salvaged_from).find(gone) {
             let file = &run.file;
             return Ok(Some(format!("it names run {input:016x}, which is gone and went into {file}")));
         }
@@ -157,6 +158,12 @@ impl Plan {
         let greatest = by_logs.chain(by_runs).chain(by_new_runs).max().unwrap_or(0).max(state.edit_number);
         let next = greatest.checked_add(1);
         state.edit_number = next.ok_or_else(|| Error::Failed { cause: "edit numbers are used up".into() })?;
+        // Runs that did not tell it themselves.
+        for salvage in self.salvages.iter_mut().filter(|salvage| salvage.identity.key_type.is_empty()) {
+            salvage.identity.key_type.clone_from(&state.key_type);
+            salvage.identity.value_type.clone_from(&state.value_type);
+            salvage.identity.edit_number = greatest;
+        }
         let given_up = &self.given_up;
         self.moved.retain(|file| !given_up.contains(file));
         self.moved.sort();

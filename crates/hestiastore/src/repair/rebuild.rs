@@ -8,8 +8,12 @@
 //!    takes the place of its inputs in the range that it answers for; and of everything whose seqs lie within its
 //!    own there, since merges take neighbours in age: that was an input of its inputs.
 //! 3. Outside of that range an input counts on: another segment may share it.
+//! 4. What a repair wrote of a damaged run's remains stands for that run and for nothing else. While the damaged run is
+//!    there and gives as much, it is taken again, so that what it lost is told again.
 //!
 //! A manifest that ends too early still proves bounds, settings, and what it had given up before its end.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::logs::LogPlan;
 use super::options::RepairOptions;
@@ -21,7 +25,7 @@ use super::survey::{FoundLog, FoundRun, LogBeginning, RunCondition, Survey};
 use crate::error::{Error, Result};
 use crate::manifest::{LogState, MANIFEST_NAME, ManifestState, RunReference};
 use crate::run::{RunIdentity, RunProperties, run_file_name};
-use crate::wal::FirstRecord;
+use crate::wal::{FirstRecord, log_file_name};
 
 /// A run that may count.
 #[derive(Debug)]
@@ -42,8 +46,18 @@ pub(super) struct Candidate {
     pub(super) answered: KeyRange,
     /// Where nothing has replaced it.
     pub(super) live: Vec<KeyRange>,
+    /// What is wrong with it, if anything is.
+    damage: Option<Damage>,
     /// The manifest names it.
     pub(super) is_named: bool,
+}
+
+/// A run is not whole.
+#[derive(Debug)]
+struct Damage {
+    what: String,
+    action: Action,
+    losses: Vec<Loss>,
 }
 
 /// Makes the plan. `known` is the state up to the last edit that could be read; `why` says what is wrong with
@@ -57,16 +71,17 @@ pub(super) fn make(
     let mut plan = Plan::of(ManifestState::default());
     let mut candidates = candidates(&mut plan, survey, known)?;
     drop_redundant_outputs(&mut candidates);
-    supersede(&mut candidates);
+    let before: Vec<Vec<KeyRange>> = candidates.iter().map(|candidate| candidate.live.clone()).collect();
+    supersede(&mut candidates, Candidate::took_in);
+    candidates.iter_mut().for_each(Candidate::lose_only_what_is_live);
+    supersede(&mut candidates, Candidate::is_salvaged_from);
     if let Some(known) = known {
         tell_missing(&mut plan, survey, known, &candidates);
     }
-    let (gone, kept): (Vec<_>, Vec<_>) =
-        candidates.into_iter().partition(|candidate| !candidate.holds_live_keys());
-    for candidate in gone {
-        plan.report.add(&*candidate.file, "another run holds all that it does", Action::Quarantined);
-        plan.moved.push(candidate.file);
+    for (candidate, before) in candidates.iter().zip(&before) {
+        tell_candidate(&mut plan, candidate, before);
     }
+    let kept: Vec<Candidate> = candidates.into_iter().filter(Candidate::counts).collect();
     plan.salvages.retain(|salvage| kept.iter().any(|candidate| candidate.uid == salvage.old_uid));
     plan.state = head(survey, known, &kept, options)?;
     let Segments { segments, unproven } = Placing { survey, known, kept: &kept }.segments()?;
@@ -110,9 +125,7 @@ fn candidates(plan: &mut Plan, survey: &Survey, known: Option<&ManifestState>) -
         if known.is_some_and(|known| known.pending_deletions.contains(&run.file)) {
             continue;
         }
-        if let Some(candidate) = candidate(plan, survey, known, run)? {
-            candidates.push(candidate);
-        }
+        candidates.push(candidate(plan, survey, known, run)?);
     }
     Ok(candidates)
 }
@@ -122,22 +135,28 @@ fn candidate(
     survey: &Survey,
     known: Option<&ManifestState>,
     run: &FoundRun,
-) -> Result<Option<Candidate>> {
+) -> Result<Candidate> {
     let named = references(known, run.uid);
     if let (true, RunCondition::Sound { properties, file_bytes }) = (run.is_sound(), &run.condition) {
         let candidate = Candidate::of(run, properties, *file_bytes, named.first());
-        return Ok(Some(candidate.within_segments(known, run.uid)));
+        return Ok(candidate.within_segments(known, run.uid));
     }
     let remains = Remains::examine(survey, run)?;
     let properties = known_properties(run, Some(&remains));
     let (first, last) = remains.keys.clone().unwrap_or_default();
+    let recorded = named.iter().map(|(_, run)| run.max_seq).max();
     let mut candidate = match properties {
         Some(properties) => Candidate::of(run, properties, 0, named.first()),
         None => Candidate::guessed(run, &remains, &named, KeyRange::new(&first, Some(&behind(&last)))),
     };
     candidate.entries = remains.entries;
     let action = remains.action();
-    let seqs = candidate.seqs;
+    let seqs = match (properties, recorded) {
+        (Some(_), _) => candidate.seqs,
+        (None, Some(recorded)) => (1.min(recorded), recorded),
+        // Nothing tells.
+        (None, None) => (1, u64::MAX),
+    };
     let losses = remains
         .lost_ranges()
         .filter_map(|lost| match (properties, remains.keys.is_some() || !named.is_empty()) {
@@ -146,13 +165,11 @@ fn candidate(
         })
         .map(|keys| Loss { keys, seqs, entries_at_most: remains.missing(None), older_may_return: true })
         .collect();
-    plan.report.add(&*run.file, run.damage(), action).losses = losses;
-    plan.moved.push(run.file.clone());
-    if action == Action::RunDropped {
-        return Ok(None);
+    candidate.damage = Some(Damage { what: run.damage(), action, losses });
+    if action != Action::RunDropped {
+        plan.salvages.push(Salvage::new(survey, run, candidate.identity.clone(), candidate.seqs));
     }
-    plan.salvages.push(Salvage::new(survey, run, candidate.identity.clone(), seqs));
-    Ok(Some(candidate.within_segments(known, run.uid)))
+    Ok(candidate.within_segments(known, run.uid))
 }
 
 fn references(known: Option<&ManifestState>, uid: u64) -> Vec<(u64, &RunReference)> {
@@ -190,12 +207,12 @@ impl Candidate {
             answered,
             identity,
             is_named: named.is_some(),
+            damage: None,
         }
     }
 
     /// A run that says nothing of itself: as the manifest says, or as its entries let one think.
     fn guessed(run: &FoundRun, remains: &Remains, named: &[(u64, &RunReference)], keys: KeyRange) -> Self {
-        let (least, greatest) = remains.seqs.unwrap_or_default();
         let recorded = named.iter().map(|(_, run)| run.max_seq).max();
         let answered = match named {
             [] => keys.clone(),
@@ -221,11 +238,12 @@ impl Candidate {
                 ..RunIdentity::default()
             },
             age_is_proven: recorded.is_some(),
-            seqs: recorded.map_or((least, greatest), |recorded| (1.min(recorded), recorded)),
+            seqs: remains.covered_seqs(recorded),
             keys,
             live: vec![answered.clone()],
             answered,
             is_named: !named.is_empty(),
+            damage: None,
         }
     }
 
@@ -238,13 +256,37 @@ impl Candidate {
         self
     }
 
-    /// Whether any key that it can hold lies where it counts.
-    fn holds_live_keys(&self) -> bool {
-        self.live.iter().any(|live| live.meet(&self.keys).is_some())
+    /// Whether anything of it is there to be read, and stands where it counts.
+    fn counts(&self) -> bool {
+        self.is_readable() && self.live.iter().any(|live| live.meet(&self.keys).is_some())
     }
 
-    /// Whether this run, a merge, took `other` in, be it through another merge.
-    fn covers(&self, other: &Self) -> bool {
+    fn is_readable(&self) -> bool {
+        self.damage.as_ref().is_none_or(|damage| damage.action != Action::RunDropped)
+    }
+
+    /// What another run took in is there.
+    fn lose_only_what_is_live(&mut self) {
+        let Some(damage) = &mut self.damage else { return };
+        let live = &self.live;
+        let losses = std::mem::take(&mut damage.losses).into_iter();
+        damage.losses = losses
+            .flat_map(|loss| {
+                live.iter().filter_map(move |live| Some(Loss { keys: loss.keys.meet(live)?, ..loss }))
+            })
+            .collect();
+    }
+
+    /// Whether this run is what a repair wrote of `other`'s remains.
+    fn is_salvaged_from(&self, other: &Self) -> bool {
+        self.identity.salvaged_from == Some(other.uid)
+    }
+
+    /// Whether this run is a merge that took `other` in, be it through another merge.
+    fn took_in(&self, other: &Self) -> bool {
+        if self.identity.inputs.is_empty() {
+            return false;
+        }
         if self.identity.inputs.contains(&other.uid) {
             return true;
         }
@@ -255,32 +297,58 @@ impl Candidate {
     }
 }
 
-/// Rule 1 of the module.
+/// Rules 1 and 4 of the module.
 fn drop_redundant_outputs(candidates: &mut [Candidate]) {
-    let sound: Vec<u64> = candidates.iter().filter(|run| run.sound).map(|run| run.uid).collect();
+    let sound: BTreeSet<u64> = candidates.iter().filter(|run| run.sound).map(|run| run.uid).collect();
+    let readable: BTreeMap<u64, u64> = candidates.iter().map(|run| (run.uid, run.entries)).collect();
     for candidate in candidates {
-        let inputs = &candidate.identity.inputs;
+        let RunIdentity { inputs, salvaged_from, .. } = &candidate.identity;
         let all_there = !inputs.is_empty() && inputs.iter().all(|input| sound.contains(input));
-        if all_there && !candidate.is_named {
+        let original = salvaged_from.and_then(|original| readable.get(&original));
+        let gives_as_much = original.is_some_and(|entries| *entries >= candidate.entries);
+        if (all_there || gives_as_much) && !candidate.is_named {
             candidate.live.clear();
         }
     }
 }
 
-/// Rules 2 and 3.
-fn supersede(candidates: &mut [Candidate]) {
-    let merges = |run: &&Candidate| !run.identity.inputs.is_empty() && !run.live.is_empty();
+/// Rules 2 to 4. `replaces`: whether the first takes the place of the second.
+fn supersede(candidates: &mut [Candidate], replaces: impl Fn(&Candidate, &Candidate) -> bool) {
+    let merges = |run: &&Candidate| run.is_readable() && !run.live.is_empty();
     let replaced: Vec<Vec<KeyRange>> = candidates
         .iter()
         .map(|run| {
             let by =
-                candidates.iter().filter(merges).filter(|merge| merge.uid != run.uid && merge.covers(run));
+                candidates.iter().filter(merges).filter(|merge| merge.uid != run.uid && replaces(merge, run));
             by.map(|merge| merge.answered.clone()).collect()
         })
         .collect();
     for (candidate, replaced) in candidates.iter_mut().zip(replaced) {
         for range in replaced {
             candidate.live = candidate.live.iter().flat_map(|live| live.without(&range)).collect();
+        }
+    }
+}
+
+/// What is wrong with a run, and what becomes of it. `before`: where it counted, but for what replaced it.
+fn tell_candidate(plan: &mut Plan, run: &Candidate, before: &[KeyRange]) {
+    if let Some(Damage { what, action, losses }) = &run.damage {
+        let told_lost = run.counts() || !losses.is_empty();
+        let (what, action) = match told_lost || !run.is_readable() {
+            true => (what.clone(), *action),
+            false => (format!("{what}; another run holds all that it did"), Action::Quarantined),
+        };
+        plan.report.add(&*run.file, what, action).losses.clone_from(losses);
+        plan.moved.push(run.file.clone());
+    } else if !run.counts() {
+        plan.report.add(&*run.file, "another run holds all that it does", Action::Quarantined);
+        plan.moved.push(run.file.clone());
+    } else {
+        let counted = before.iter().filter_map(|range| range.meet(&run.keys));
+        if counted.into_iter().any(|range| !run.live.iter().any(|live| live.holds(&range))) {
+            let what = "a merge that took it in holds a part of its keys; it counts for the others";
+            plan.report.add(&*run.file, what, Action::Kept);
+            plan.copied.push(run.file.clone());
         }
     }
 }
@@ -356,6 +424,7 @@ fn take_logs(plan: &mut Plan, survey: &Survey, known: Option<&ManifestState>) ->
     let greatest_in_runs = plan.greatest_seq();
     let logs = LogPlan::make(survey, &listed, greatest_in_runs)?;
     logs.tell(plan.state.segments.values(), greatest_in_runs, &mut plan.report);
+    tell_gap(plan, &logs, greatest_in_runs);
     plan.adopt(logs);
     for log in &survey.logs {
         let is_known = listed.iter().any(|listed| listed.number == log.number);
@@ -380,6 +449,21 @@ fn take_logs(plan: &mut Plan, survey: &Survey, known: Option<&ManifestState>) ->
         plan.given_up.push(log.file.clone());
     }
     Ok(())
+}
+
+/// Seqs have no gaps: what stands neither in runs nor in the logs behind them is gone.
+fn tell_gap(plan: &mut Plan, logs: &LogPlan, greatest_in_runs: u64) {
+    let Some((first, _)) = logs.replayed.filter(|(first, _)| *first > greatest_in_runs.saturating_add(1))
+    else {
+        return;
+    };
+    let seqs = (greatest_in_runs + 1, first - 1);
+    let Some(log) = logs.listed.first() else { return };
+    let damage = format!(
+        "the logs begin with seq {first}, but the runs end with seq {greatest_in_runs}: logs before it are gone"
+    );
+    let loss = Loss { keys: KeyRange::all(), seqs, entries_at_most: None, older_may_return: true };
+    plan.report.add(log_file_name(log.number), damage, Action::Told).losses = vec![loss];
 }
 
 /// The newest chain of logs, from as far back as its files go. One that an older manifest names and that is gone, or

@@ -151,6 +151,8 @@ pub enum Action {
     ManifestRebuilt,
     /// The file is moved to the quarantine.
     Quarantined,
+    /// Only a part of the file counts: it stays, and a copy goes to the quarantine.
+    Kept,
     /// Nothing can be done; the finding is for people to know.
     Told,
 }
@@ -166,6 +168,7 @@ impl Action {
             Self::ManifestRewritten => "manifest-rewritten",
             Self::ManifestRebuilt => "manifest-rebuilt",
             Self::Quarantined => "quarantined",
+            Self::Kept => "kept",
             Self::Told => "told",
         }
     }
@@ -180,6 +183,7 @@ impl Action {
             Self::ManifestRewritten => "written anew",
             Self::ManifestRebuilt => "made anew from runs and logs",
             Self::Quarantined => "moved to quarantine",
+            Self::Kept => "kept for these, and copied to quarantine",
             Self::Told => "left as it is",
         }
     }

@@ -17,6 +17,8 @@ pub(super) struct Remains {
     /// Entries that can be read.
     pub(super) entries: u64,
     pub(super) lost: Vec<LostKeys>,
+    /// Whether an entry that can be read lies in the lost range at the same place: it may be older than what is lost.
+    older_is_left: Vec<bool>,
     /// First and last key that can be read.
     pub(super) keys: Option<(Vec<u8>, Vec<u8>)>,
     /// Least and greatest seq of the entries that can be read, without zeroed ones.
@@ -39,13 +41,40 @@ impl Remains {
             }
             Ok(())
         })?;
-        Ok(Self { properties: remains.properties().cloned(), entries, lost, keys, seqs })
+        let mut older_is_left = vec![false; lost.len()];
+        if !lost.is_empty() {
+            remains.read_entries(&mut |key, _, _| {
+                let behind = lost.partition_point(|range| &*range.lower <= key);
+                let Some(at) = behind.checked_sub(1) else { return Ok(()) };
+                let within =
+                    lost.get(at).is_some_and(|range| range.upper.as_deref().is_none_or(|upper| key < upper));
+                if let Some(left) = older_is_left.get_mut(at).filter(|_| within) {
+                    *left = true;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(Self { properties: remains.properties().cloned(), entries, lost, older_is_left, keys, seqs })
     }
 
     /// How many entries are missing, if `expected` or the run itself tells how many there were.
     pub(super) fn missing(&self, expected: Option<u64>) -> Option<u64> {
         let expected = self.properties.as_ref().map(|known| known.entries).or(expected);
         expected.map(|expected| expected.saturating_sub(self.entries))
+    }
+
+    /// The seqs that a run of these entries covers which does not tell them itself; the manifest knows the greatest. The
+    /// least must not be too low: a later merge would cover, and so replace, what never went into it.
+    pub(super) fn covered_seqs(&self, recorded: Option<u64>) -> (u64, u64) {
+        match (self.seqs, recorded) {
+            (Some((least, greatest)), recorded) => (least, greatest.max(recorded.unwrap_or(0))),
+            (None, recorded) => (recorded.unwrap_or(0), recorded.unwrap_or(0)),
+        }
+    }
+
+    /// What is lost, and whether older entries of these keys are left in the run itself.
+    pub(super) fn lost_and_older(&self) -> impl Iterator<Item = (KeyRange, bool)> {
+        self.lost_ranges().zip(self.older_is_left.iter().copied())
     }
 
     pub(super) fn lost_ranges(&self) -> impl Iterator<Item = KeyRange> {
@@ -76,7 +105,8 @@ pub(super) struct Salvage {
 impl Salvage {
     pub(super) fn new(survey: &Survey, run: &FoundRun, identity: RunIdentity, seqs: (u64, u64)) -> Self {
         let hints = survey.hints(run.uid);
-        let identity = RunIdentity { inputs: vec![run.uid], index_uuid: survey.index_uuid, ..identity };
+        let identity =
+            RunIdentity { salvaged_from: Some(run.uid), index_uuid: survey.index_uuid, ..identity };
         Self { old_uid: run.uid, file: run.file.clone(), hints, identity, seqs }
     }
 

@@ -67,6 +67,9 @@ impl Output<'_> {
         self.row("segment", place)?;
         let inputs: Vec<String> = identity.inputs.iter().map(|uid| format!("{uid:016x}")).collect();
         self.row("merged from", if inputs.is_empty() { "none".to_owned() } else { inputs.join(" ") })?;
+        if let Some(uid) = identity.salvaged_from {
+            self.row("salvaged from", format!("{uid:016x}"))?;
+        }
         let upper = identity.answered_upper.as_deref().map_or_else(|| "the end".to_owned(), shown);
         self.row("answers for", format_args!("{} to before {upper}", shown(&identity.answered_lower)))?;
         let (first, last) = (shown(&properties.first_key), shown(&properties.last_key));

@@ -72,6 +72,7 @@ mod tag {
     pub(super) const LAST_KEY: u16 = 17;
     pub(super) const RAW_BYTES: u16 = 18;
     pub(super) const LARGEST: u16 = 19 | CRITICAL;
+    pub(super) const SALVAGED_FROM: u16 = 20;
 }
 
 impl RunProperties {
@@ -119,6 +120,9 @@ impl RunProperties {
             self.largest_decoded_value,
         ];
         put(&mut out, tag::LARGEST, largest.map(u32::to_be_bytes).as_flattened());
+        if let Some(uid) = identity.salvaged_from {
+            put(&mut out, tag::SALVAGED_FROM, &uid.to_be_bytes());
+        }
         out
     }
 
@@ -205,6 +209,7 @@ impl RunProperties {
             tag::LAST_KEY => self.last_key = bytes.to_vec(),
             tag::RAW_BYTES => (self.key_bytes, self.value_bytes) = pair(bytes)?,
             tag::LARGEST => self.set_largest(bytes)?,
+            tag::SALVAGED_FROM => identity.salvaged_from = Some(u64::from_be_bytes(fixed(bytes)?)),
             _ => return Ok(false),
         }
         Ok(true)
@@ -316,6 +321,7 @@ mod tests {
                 rank: 4,
                 edit_number: 5,
                 inputs: vec![1, 2],
+                salvaged_from: Some(8),
                 answered_lower: b"a".to_vec(),
                 answered_upper: Some(b"z".to_vec()),
             },

@@ -118,6 +118,8 @@ pub(crate) struct RunIdentity {
     pub(crate) edit_number: u64,
     /// Uids of the runs it was merged from.
     pub(crate) inputs: Vec<u64>,
+    /// Uid of the damaged run whose remains a repair wrote into this one.
+    pub(crate) salvaged_from: Option<u64>,
     /// The key range that it answers for: inclusive, exclusive (absent: infinite).
     pub(crate) answered_lower: Vec<u8>,
     pub(crate) answered_upper: Option<Vec<u8>>,

@@ -3,6 +3,7 @@
 use hestiastore::directory::Directory;
 
 use crate::store::{Store, rich};
+use crate::twice::assert_stays_without_manifest;
 
 struct Random(u64);
 
@@ -72,6 +73,8 @@ fn any_damage_is_repaired_or_told() {
         let store = originals[(case % 2) as usize].copy();
         let harms = 1 + random.below(4) / 3;
         let what: Vec<String> = (0..harms).map(|_| harm(&store, &mut random)).collect();
-        store.repaired(&format!("case {case}: {}", what.join("; ")));
+        let what = format!("case {case}: {}", what.join("; "));
+        assert_stays_without_manifest(&store, &what);
+        store.repaired(&what);
     }
 }

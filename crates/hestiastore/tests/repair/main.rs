@@ -9,3 +9,4 @@ mod manifests;
 mod merges;
 mod runs;
 mod store;
+mod twice;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use hestiastore::directory::Directory;
+use hestiastore::repair::{Finding, RepairReport};
 
 use crate::store::{Author, Store, builder, everything};
 
@@ -11,11 +12,12 @@ fn one_segment() -> Author {
 }
 
 #[track_caller]
-fn assert_same_entries(store: &Store, what: &str) {
+fn assert_same_entries(store: &Store, what: &str) -> RepairReport {
     let report = store.repair().unwrap();
     let index = builder(&store.directory).open().unwrap_or_else(|error| panic!("{what}: {error}\n{report}"));
     assert!(everything(&index) == store.newest(), "{what}: not the same entries\n{report}");
     index.close().unwrap();
+    report
 }
 
 fn runs(store: &Store) -> BTreeSet<String> {
@@ -48,7 +50,10 @@ fn f6_a_damaged_merge_costs_nothing_while_all_that_went_into_it_is_there() {
                 image.fill(output, middle..middle + 100, 0xee);
             }
             image.directory.remove("MANIFEST").unwrap();
-            assert_same_entries(&image, &format!("stopped at {count}"));
+            let report = assert_same_entries(&image, &format!("stopped at {count}"));
+            let of_manifest = |finding: &Finding| finding.file == "MANIFEST";
+            let lost = report.findings.iter().filter(|finding| !finding.losses.is_empty());
+            assert!(lost.into_iter().all(of_manifest), "stopped at {count}: {report}");
             tried += 1;
         }
         if outcome.is_ok() {
