@@ -116,6 +116,19 @@ impl LogPlan {
             report.add(file, format!("it follows the damage in {}", cut.file), Action::Quarantined);
         }
     }
+
+    /// Seqs have no gaps: what stands neither in runs nor in the logs behind them is gone.
+    pub(super) fn tell_gap(&self, greatest_in_runs: u64, report: &mut RepairReport) {
+        let next = greatest_in_runs.saturating_add(1);
+        let Some((first, _)) = self.replayed.filter(|(first, _)| *first > next) else { return };
+        let Some(log) = self.listed.first() else { return };
+        let damage = format!(
+            "the logs begin with seq {first}, but the runs end with seq {greatest_in_runs}: logs before it are gone"
+        );
+        let (keys, seqs) = (KeyRange::all(), (next, first - 1));
+        let loss = Loss { keys, seqs, entries_at_most: None, older_may_return: true };
+        report.add(log_file_name(log.number), damage, Action::Told).losses = vec![loss];
+    }
 }
 
 /// The logs as replay wants them.

@@ -25,7 +25,7 @@ use super::survey::{FoundLog, FoundRun, LogBeginning, RunCondition, Survey};
 use crate::error::{Error, Result};
 use crate::manifest::{LogState, MANIFEST_NAME, ManifestState, RunReference};
 use crate::run::{RunIdentity, RunProperties, run_file_name};
-use crate::wal::{FirstRecord, log_file_name};
+use crate::wal::FirstRecord;
 
 /// A run that may count.
 #[derive(Debug)]
@@ -424,7 +424,7 @@ fn take_logs(plan: &mut Plan, survey: &Survey, known: Option<&ManifestState>) ->
     let greatest_in_runs = plan.greatest_seq();
     let logs = LogPlan::make(survey, &listed, greatest_in_runs)?;
     logs.tell(plan.state.segments.values(), greatest_in_runs, &mut plan.report);
-    tell_gap(plan, &logs, greatest_in_runs);
+    logs.tell_gap(greatest_in_runs, &mut plan.report);
     plan.adopt(logs);
     for log in &survey.logs {
         let is_known = listed.iter().any(|listed| listed.number == log.number);
@@ -449,21 +449,6 @@ fn take_logs(plan: &mut Plan, survey: &Survey, known: Option<&ManifestState>) ->
         plan.given_up.push(log.file.clone());
     }
     Ok(())
-}
-
-/// Seqs have no gaps: what stands neither in runs nor in the logs behind them is gone.
-fn tell_gap(plan: &mut Plan, logs: &LogPlan, greatest_in_runs: u64) {
-    let Some((first, _)) = logs.replayed.filter(|(first, _)| *first > greatest_in_runs.saturating_add(1))
-    else {
-        return;
-    };
-    let seqs = (greatest_in_runs + 1, first - 1);
-    let Some(log) = logs.listed.first() else { return };
-    let damage = format!(
-        "the logs begin with seq {first}, but the runs end with seq {greatest_in_runs}: logs before it are gone"
-    );
-    let loss = Loss { keys: KeyRange::all(), seqs, entries_at_most: None, older_may_return: true };
-    plan.report.add(log_file_name(log.number), damage, Action::Told).losses = vec![loss];
 }
 
 /// The newest chain of logs, from as far back as its files go. One that an older manifest names and that is gone, or

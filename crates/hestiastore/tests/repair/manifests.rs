@@ -135,7 +135,7 @@ fn d6_edits_are_counted_on_from_what_damaged_runs_name() {
     let run = only_run(&store);
     let bytes = store.bytes(&run);
     let index = builder(&store.directory).open().unwrap();
-    index.put(&key(50), b"newer").unwrap();
+    index.put(key(50), b"newer").unwrap();
     index.compact_and_wait().unwrap();
     index.wait_until_idle().unwrap();
     let killed = store.directory.kill();
@@ -173,7 +173,7 @@ fn l8_a_log_that_goes_on_behind_a_clean_close() {
     let closed = author.close();
     let older = closed.bytes(MANIFEST);
     let index = builder(&closed.directory).open().unwrap();
-    index.put(&key(3), b"after the close").unwrap();
+    index.put(key(3), b"after the close").unwrap();
     index.sync().unwrap();
     let mut store = Store { directory: closed.directory.kill(), ..closed.clone() };
     store.history.push((key(3), Some(b"after the close".to_vec())));

@@ -39,6 +39,7 @@ pub(super) fn identity(uid: u64) -> RunIdentity {
         rank: 2,
         edit_number: 3,
         inputs: vec![4, 5],
+        salvaged_from: None,
         answered_lower: Vec::new(),
         answered_upper: None,
     }
