@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::logs::LogPlan;
 use super::options::RepairOptions;
-use super::placing::{Placing, Segments};
+use super::placing::{MAIN_RANK, Placing, Segments};
 use super::plan::Plan;
 use super::report::{Action, KeyRange, Loss};
 use super::salvage::{Remains, Salvage, known_properties};
@@ -289,6 +289,10 @@ impl Candidate {
         }
         if self.identity.inputs.contains(&other.uid) {
             return true;
+        }
+        // A merge of deltas takes in no main run, though one that joined meanwhile may have seqs between its own.
+        if self.identity.rank > MAIN_RANK && other.identity.rank == MAIN_RANK {
+            return false;
         }
         let within = self.seqs.0 <= other.seqs.0 && other.seqs.1 <= self.seqs.1 && other.age_is_proven;
         let age = |run: &Self| (run.identity.edit_number, run.uid);

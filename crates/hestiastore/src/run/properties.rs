@@ -113,6 +113,9 @@ impl RunProperties {
         put(&mut out, tag::FIRST_KEY, &self.first_key);
         put(&mut out, tag::LAST_KEY, &self.last_key);
         put_u64s(&mut out, tag::RAW_BYTES, &[self.key_bytes, self.value_bytes]);
+        if let Some(uid) = identity.salvaged_from {
+            put(&mut out, tag::SALVAGED_FROM, &uid.to_be_bytes());
+        }
         let largest = [
             self.largest_stored_chunk,
             self.largest_decoded_chunk,
@@ -120,9 +123,6 @@ impl RunProperties {
             self.largest_decoded_value,
         ];
         put(&mut out, tag::LARGEST, largest.map(u32::to_be_bytes).as_flattened());
-        if let Some(uid) = identity.salvaged_from {
-            put(&mut out, tag::SALVAGED_FROM, &uid.to_be_bytes());
-        }
         out
     }
 
