@@ -116,7 +116,7 @@ mod tests {
 
     fn with_log() -> (SimulatedDirectory, Vec<u8>) {
         let directory = SimulatedDirectory::new();
-        let bytes: Vec<u8> = (0..3u32 << 18).flat_map(u32::to_le_bytes).collect();
+        let bytes: Vec<u8> = (0..3u32 << 18).flat_map(u32::to_be_bytes).collect();
         directory.write_all("log", &bytes).unwrap();
         (directory, bytes)
     }
