@@ -99,7 +99,8 @@ fn read(bytes: &[u8]) {
     assert!(read.end_offset <= bytes.len() as u64);
     assert_describes_itself(&read.state);
     let _ = confirm_torn_tail(&read, Some(read.state.edit_number + 1), &[]).unwrap_err();
-    confirm_torn_tail(&read, Some(read.state.edit_number), &[]).unwrap();
+    let confirmed = confirm_torn_tail(&read, Some(read.state.edit_number), &[]);
+    assert_eq!(confirmed.is_err(), read.ends_torn() && read.damaged_copy.is_some());
     let copy = MemoryDirectory::new();
     ManifestFile::create(&copy, &Environment::repeatable(1), &read.state).unwrap();
     assert_eq!(read_manifest(&copy).unwrap().state, read.state);
