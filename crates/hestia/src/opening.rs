@@ -1,6 +1,6 @@
 //! Opening indexes whose types are known only by their stored names.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hestiastore::config::ConfigPatch;
 use hestiastore::types::Raw;
@@ -41,6 +41,29 @@ impl From<Recovery> for RecoveryPolicy {
     }
 }
 
+/// An index that exists, as commands are told of it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Existing {
+    /// Directory of the index
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+    #[command(flatten)]
+    recovery: Recovery,
+}
+
+impl Existing {
+    /// Opens it, to change nothing.
+    pub(crate) fn for_reading(&self) -> Result<RawIndex, Failure> {
+        for_reading(&self.directory, self.recovery)
+    }
+
+    /// Opens it.
+    pub(crate) fn for_writing(&self) -> Result<RawIndex, Failure> {
+        let opening = builder(&self.directory).recovery(self.recovery.into());
+        opened(opening.open(), &self.directory)
+    }
+}
+
 fn builder(directory: &Path) -> IndexBuilder<Raw, Raw> {
     SegmentIndex::builder(directory)
 }
@@ -48,11 +71,6 @@ fn builder(directory: &Path) -> IndexBuilder<Raw, Raw> {
 /// Opens an index that exists, to change nothing.
 pub(crate) fn for_reading(directory: &Path, recovery: Recovery) -> Result<RawIndex, Failure> {
     opened(builder(directory).recovery(recovery.into()).open_read_only(), directory)
-}
-
-/// Opens an index that exists.
-pub(crate) fn for_writing(directory: &Path, recovery: Recovery) -> Result<RawIndex, Failure> {
-    opened(builder(directory).recovery(recovery.into()).open(), directory)
 }
 
 /// Tells what was lost, or why there is no index.

@@ -1,7 +1,5 @@
 //! `hestia check`.
 
-use std::path::PathBuf;
-
 use hestiastore::{CheckReport, Error};
 
 use crate::failure::{Failure, Outcome};
@@ -19,19 +17,15 @@ Exit codes: 0 no problem, 1 problems were found, 2 it could not be checked";
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Arguments {
-    /// Directory of the index
-    #[arg(value_name = "DIR")]
-    directory: PathBuf,
     #[command(flatten)]
-    recovery: opening::Recovery,
+    index: opening::Existing,
     /// As one JSON object
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
-    let report =
-        or_finding(opening::for_reading(&arguments.directory, arguments.recovery), |index| index.check())?;
+    let report = or_finding(arguments.index.for_reading(), |index| index.check())?;
     tell(&report, arguments.json)
 }
 

@@ -1,7 +1,5 @@
 //! `hestia compact`.
 
-use std::path::PathBuf;
-
 use crate::failure::{Failure, Outcome};
 use crate::opening;
 
@@ -13,15 +11,12 @@ Example:
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Arguments {
-    /// Directory of the index
-    #[arg(value_name = "DIR")]
-    directory: PathBuf,
     #[command(flatten)]
-    recovery: opening::Recovery,
+    index: opening::Existing,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
-    let index = opening::for_writing(&arguments.directory, arguments.recovery)?;
+    let index = arguments.index.for_writing()?;
     index.compact_and_wait()?;
     index.close()?;
     Ok(Outcome::Done)

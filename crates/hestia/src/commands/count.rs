@@ -1,7 +1,5 @@
 //! `hestia count`.
 
-use std::path::PathBuf;
-
 use crate::failure::{Failure, Outcome};
 use crate::opening;
 use crate::output::Output;
@@ -15,18 +13,15 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Arguments {
-    /// Directory of the index
-    #[arg(value_name = "DIR")]
-    directory: PathBuf,
     #[command(flatten)]
-    recovery: opening::Recovery,
+    index: opening::Existing,
     /// Estimate without a scan; keys that are stored in several versions count several times
     #[arg(long)]
     approximate: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
-    let index = opening::for_reading(&arguments.directory, arguments.recovery)?;
+    let index = arguments.index.for_reading()?;
     let count = if arguments.approximate { index.approximate_len() } else { index.len()? };
     let mut output = Output::new()?;
     output.line(count)?;

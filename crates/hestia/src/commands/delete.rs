@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
 
 use crate::failure::{Failure, Outcome};
 use crate::opening;
@@ -15,18 +14,15 @@ Example:
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Arguments {
-    /// Directory of the index
-    #[arg(value_name = "DIR")]
-    directory: PathBuf,
     #[command(flatten)]
-    recovery: opening::Recovery,
+    index: opening::Existing,
     /// The key, a text of the index's key type
     #[arg(allow_negative_numbers = true)]
     key: OsString,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
-    let index = opening::for_writing(&arguments.directory, arguments.recovery)?;
+    let index = arguments.index.for_writing()?;
     let codecs = opening::codecs(&index);
     let key = codecs.key.encode(arguments.key.as_bytes())?;
     index.delete(&*key)?;

@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
 
 use crate::failure::{Failure, Outcome};
 use crate::opening;
@@ -20,11 +19,8 @@ Exit codes: 0 found, 1 no such key (nothing is written), 2 failure";
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Arguments {
-    /// Directory of the index
-    #[arg(value_name = "DIR")]
-    directory: PathBuf,
     #[command(flatten)]
-    recovery: opening::Recovery,
+    index: opening::Existing,
     /// The key, a text of the index's key type
     #[arg(allow_negative_numbers = true)]
     key: OsString,
@@ -34,7 +30,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
-    let index = opening::for_reading(&arguments.directory, arguments.recovery)?;
+    let index = arguments.index.for_reading()?;
     let codecs = opening::codecs(&index);
     let key = codecs.key.encode(arguments.key.as_bytes())?;
     let Some(value) = index.get_ref(&*key)? else { return Ok(Outcome::No) };

@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
 
 use hestiastore::Cursor;
 use hestiastore::types::Raw;
@@ -26,11 +25,8 @@ newline in a key, a newline in a value) stops the scan with an error; jsonl carr
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Arguments {
-    /// Directory of the index
-    #[arg(value_name = "DIR")]
-    directory: PathBuf,
     #[command(flatten)]
-    recovery: opening::Recovery,
+    index: opening::Existing,
     /// The first key, included
     #[arg(long, value_name = "KEY", allow_negative_numbers = true)]
     from: Option<OsString>,
@@ -55,7 +51,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
-    let index = opening::for_reading(&arguments.directory, arguments.recovery)?;
+    let index = arguments.index.for_reading()?;
     let codecs = opening::codecs(&index);
     let range = Range::of(arguments, &codecs.key)?;
     let mut output = Output::new()?;

@@ -1,13 +1,11 @@
 //! `hestia scrub`.
 
-use std::path::PathBuf;
-
 use hestiastore::config::{Config, ConfigPatch};
 use hestiastore::{Error, ScrubOptions};
 
 use super::check;
 use crate::failure::{Failure, Outcome};
-use crate::opening::{self, Recovery};
+use crate::opening;
 use crate::progress::Progress;
 
 const AFTER_HELP: &str = "\
@@ -26,14 +24,11 @@ const RATE_KNOB: &str = "maintenance.scrub_bytes_per_second";
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Arguments {
-    /// Directory of the index
-    #[arg(value_name = "DIR")]
-    directory: PathBuf,
+    #[command(flatten)]
+    index: opening::Existing,
     /// Bytes to read from disk in a second, at most: 50MiB, 0 for no limit
     #[arg(long, value_name = "BYTES", default_value = "0")]
     rate: String,
-    #[command(flatten)]
-    recovery: Recovery,
     /// As one JSON object
     #[arg(long)]
     json: bool,
@@ -42,11 +37,10 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
     let bytes_per_second = rate(&arguments.rate)?;
     let progress = Progress::new(Some(0));
-    let report =
-        check::or_finding(opening::for_reading(&arguments.directory, arguments.recovery), |index| {
-            let options = ScrubOptions::default().bytes_per_second(bytes_per_second);
-            index.scrub(options.on_progress(|so_far| progress.set(so_far.bytes, so_far.total_bytes)))
-        })?;
+    let report = check::or_finding(arguments.index.for_reading(), |index| {
+        let options = ScrubOptions::default().bytes_per_second(bytes_per_second);
+        index.scrub(options.on_progress(|so_far| progress.set(so_far.bytes, so_far.total_bytes)))
+    })?;
     progress.end();
     check::tell(&report, arguments.json)
 }

@@ -1,7 +1,5 @@
 //! `hestia stats`.
 
-use std::path::PathBuf;
-
 use crate::failure::{Failure, Outcome};
 use crate::opening;
 use crate::output::Output;
@@ -17,18 +15,15 @@ Counters of operations count from the opening of the index, here from the start 
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Arguments {
-    /// Directory of the index
-    #[arg(value_name = "DIR")]
-    directory: PathBuf,
     #[command(flatten)]
-    recovery: opening::Recovery,
+    index: opening::Existing,
     /// As one JSON object
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
-    let index = opening::for_reading(&arguments.directory, arguments.recovery)?;
+    let index = arguments.index.for_reading()?;
     let (key_type, value_type) = index.type_names();
     let metrics = index.metrics_snapshot();
     let mut output = Output::new()?;

@@ -19,7 +19,7 @@ use super::health::{Health, IndexState};
 use super::keeper::Keeper;
 use super::log_upkeep::LogKeeper;
 use super::publish::Publisher;
-use super::recovery::{listed_logs, recover};
+use super::recovery::recover;
 use super::refusal::{BackgroundFailures, RefusedWrites};
 use super::retry::Retry;
 use super::scheduler::Scheduler;
@@ -38,7 +38,7 @@ use crate::run::{ChunkCache, Run, RunSettings, run_file_name};
 use crate::segment::write_buffer::WriteBuffer;
 use crate::segment::{Graveyard, Layer, MAIN_RANK, RunHandle, RunRef, Segment, SegmentVersion};
 use crate::types::names_match;
-use crate::wal::{RecoveryPolicy, logs_given_up, parse_log_file_name, read_begin};
+use crate::wal::{RecoveryPolicy, listed_logs, logs_given_up, parse_log_file_name, read_begin};
 
 /// Whether there must be an index already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,13 +8,13 @@ use super::first_write::{LogCut, Recovered};
 use super::log_loss::LogLoss;
 use super::open::list;
 use crate::error::{Error, Result};
-use crate::manifest::{Closed, LogState, ManifestState};
+use crate::manifest::{Closed, ManifestState};
 use crate::route::RouteMap;
 use crate::run::{EntryKind, key_hash};
 use crate::segment::write_buffer::charge_bytes;
 use crate::wal::{
-    Expectations, ListedLog, LogFile, LogReader, LogTail, OperationRef, Predecessor, RecoveryPolicy,
-    ReplayEnd, parse_log_file_name, read_begin, replay,
+    Expectations, LogFile, LogReader, LogTail, OperationRef, Predecessor, RecoveryPolicy, ReplayEnd,
+    listed_logs, parse_log_file_name, read_begin, replay,
 };
 
 /// Replays the log into the buffers, and sets where seqs and the log go on.
@@ -68,16 +68,6 @@ fn replay_logs(
     })?;
     recovered.replayed_seqs = first_seq.map(|first| (first, end.next_seq - 1));
     Ok(end)
-}
-
-/// The logs as replay wants them.
-pub(super) fn listed_logs(state: &ManifestState) -> Vec<ListedLog> {
-    let listed = |log: &LogState| ListedLog {
-        number: log.number,
-        uid: log.uid,
-        end: log.end.map(|end| (end.offset, end.last_seq)),
-    };
-    state.spent_and_needed_logs().1.iter().map(listed).collect()
 }
 
 fn apply(core: &Core, route: &RouteMap, seq: u64, operation: OperationRef<'_>) {

@@ -5,14 +5,13 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::open::{confirm_end, refuse_foreign, take_lock};
-use super::recovery::listed_logs;
 use crate::counted::Counted;
 use crate::directory::{Directory, LockMode};
 use crate::error::{Error, Result};
 use crate::manifest::{ManifestState, read_manifest};
 use crate::wal::{
-    Begin, Expectations, ListedLog, LogContent, LogItem, RecoveryPolicy, ReplayEnd, log_file_name,
-    read_begin, read_log, replay,
+    Begin, Expectations, ListedLog, LogContent, LogItem, RecoveryPolicy, ReplayEnd, listed_logs,
+    log_file_name, read_begin, read_log, replay,
 };
 
 /// What the logs of an index hold, and whether recovery would take them.

@@ -43,7 +43,7 @@ impl LogPlan {
         if listed.is_empty() {
             return Ok(plan);
         }
-        let logs = for_replay(listed);
+        let logs: Vec<ListedLog> = listed.iter().map(ListedLog::from).collect();
         let expectations = Expectations { proven_synced_seq, policy: RecoveryPolicy::CutAtDamage };
         let mut replayed: Option<(u64, u64)> = None;
         let mut end = replay(&*survey.directory, &logs, expectations, &mut |seq, _| {
@@ -129,16 +129,6 @@ impl LogPlan {
         let loss = Loss { keys, seqs, entries_at_most: None, older_may_return: true };
         report.add(log_file_name(log.number), damage, Action::Told).losses = vec![loss];
     }
-}
-
-/// The logs as replay wants them.
-pub(super) fn for_replay(logs: &[LogState]) -> Vec<ListedLog> {
-    let listed = |log: &LogState| ListedLog {
-        number: log.number,
-        uid: log.uid,
-        end: log.end.map(|end| (end.offset, end.last_seq)),
-    };
-    logs.iter().map(listed).collect()
 }
 
 /// Operations from the cut on that no run of their segment holds.

@@ -1,6 +1,6 @@
 //! What is to be done: the state that the new manifest begins with, and what happens to files.
 
-use super::logs::{LogPlan, for_replay};
+use super::logs::LogPlan;
 use super::options::RepairOptions;
 use super::report::{Action, RepairReport};
 use super::salvage::Salvage;
@@ -9,7 +9,7 @@ use super::{known, rebuild};
 use crate::directory::Directory;
 use crate::error::{Error, Result};
 use crate::manifest::{MANIFEST_NAME, ManifestState, ProvenManifest, RunReference};
-use crate::wal::{logs_given_up, parse_log_file_name};
+use crate::wal::{listed_logs, logs_given_up, parse_log_file_name};
 use std::sync::Arc;
 
 /// See the module. The state names the runs to be salvaged by their old uids.
@@ -65,8 +65,7 @@ fn lost_edits(survey: &Survey, proven: &ProvenManifest) -> Result<Option<String>
     if let Some(named) = by_logs {
         return Ok(Some(format!("it ends with edit {last}, but a log names edit {named}")));
     }
-    let logs_gone =
-        !logs_given_up(&*survey.directory, &for_replay(state.spent_and_needed_logs().1))?.is_empty();
+    let logs_gone = !logs_given_up(&*survey.directory, &listed_logs(state))?.is_empty();
     if logs_gone && proven.ends_torn {
         return Ok(Some(format!("damaged bytes follow edit {last}, and logs that it lists are gone")));
     }

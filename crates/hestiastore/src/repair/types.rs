@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use super::logs::for_replay;
 use super::options::RepairOptions;
 use super::plan::Plan;
 use super::report::Action;
 use crate::directory::Directory;
 use crate::error::{Error, Result};
 use crate::types::{TypeDescriptor, names_match};
-use crate::wal::{Expectations, OperationRef, RecoveryPolicy, replay};
+use crate::wal::{Expectations, ListedLog, OperationRef, RecoveryPolicy, replay};
 
 /// Fails before anything is changed if runs, manifest or logs hold something else than the given types.
 pub(super) fn check_given(
@@ -36,7 +35,7 @@ pub(super) fn check_given(
 fn try_on_logs(directory: &dyn Directory, plan: &Plan, key_type: &str, value_type: &str) -> Result<()> {
     let (key_type, value_type) =
         (TypeDescriptor::parse(key_type).ok(), TypeDescriptor::parse(value_type).ok());
-    let logs = for_replay(&plan.state.logs);
+    let logs: Vec<ListedLog> = plan.state.logs.iter().map(ListedLog::from).collect();
     let expectations = Expectations { proven_synced_seq: 0, policy: RecoveryPolicy::CutAtDamage };
     let mut text = Vec::new();
     let mut attempt = |seq, role, tried: &Option<TypeDescriptor>, encoded: &[u8]| {

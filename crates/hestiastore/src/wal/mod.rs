@@ -47,7 +47,7 @@ pub(crate) use self::{
     operations::{BodyError, OperationRef, Operations},
     reader::{LogReader, Record, Step, Stop, StopReason},
     record::{MAX_RECORD_BYTES, RECORD_ALIGNMENT_BYTES, RECORD_HEADER_BYTES, RecordBuilder, RecordKind},
-    replay::{DamageReport, Expectations, ListedLog, ReplayEnd, replay, replay_beside_writers},
+    replay::{DamageReport, Expectations, ListedLog, ReplayEnd, listed_logs, replay, replay_beside_writers},
     set_aside::logs_given_up,
     survey::{FirstRecord, damaged_logs, holds_records, read_begin, read_beginning},
 };

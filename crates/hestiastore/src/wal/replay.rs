@@ -16,6 +16,7 @@
 
 use crate::directory::Directory;
 use crate::error::{Error, Result};
+use crate::manifest::{LogState, ManifestState};
 
 use super::evidence::{conclude, conclude_beside_writers};
 use super::format::LOG_HEADER_BYTES;
@@ -32,6 +33,17 @@ pub(crate) struct ListedLog {
     pub(crate) uid: u64,
     /// Offset and last seq, where an edit has named them. No record behind it counts.
     pub(crate) end: Option<(u64, u64)>,
+}
+
+impl From<&LogState> for ListedLog {
+    fn from(log: &LogState) -> Self {
+        Self { number: log.number, uid: log.uid, end: log.end.map(|end| (end.offset, end.last_seq)) }
+    }
+}
+
+/// The logs as replay wants them.
+pub(crate) fn listed_logs(state: &ManifestState) -> Vec<ListedLog> {
+    state.spent_and_needed_logs().1.iter().map(ListedLog::from).collect()
 }
 
 /// What an open does about a damaged log. A torn tail, which a crash leaves, is no damage: only

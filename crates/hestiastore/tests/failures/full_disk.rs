@@ -73,6 +73,14 @@ impl Disk {
     }
 }
 
+fn in_each_mode(on: fn(&Disk, Durability)) {
+    let disk = Disk::new();
+    for mode in MODES {
+        on(&disk, mode);
+        disk.clear();
+    }
+}
+
 fn settings(path: &Path, mode: Durability) -> IndexBuilder<u64, Vec<u8>> {
     Index::builder(path).write_buffer(|w| w.budget_bytes(1 << 20)).log(|l| l.durability(mode))
 }
@@ -91,11 +99,7 @@ fn d8_writes_on_a_real_full_disk_are_refused_and_resume() {
 #[test]
 #[ignore = "run by the test beside it, in a mount namespace"]
 fn writes_are_refused_and_resume() {
-    let disk = Disk::new();
-    for mode in MODES {
-        refused_and_resumed(&disk, mode);
-        disk.clear();
-    }
+    in_each_mode(refused_and_resumed);
 }
 
 fn refused_and_resumed(disk: &Disk, mode: Durability) {
@@ -139,11 +143,7 @@ fn d8_a_real_full_disk_can_be_closed_on_and_opened_on() {
 #[test]
 #[ignore = "run by the test beside it, in a mount namespace"]
 fn closed_and_opened_while_full() {
-    let disk = Disk::new();
-    for mode in MODES {
-        closed_and_opened(&disk, mode);
-        disk.clear();
-    }
+    in_each_mode(closed_and_opened);
 }
 
 fn closed_and_opened(disk: &Disk, mode: Durability) {

@@ -5,10 +5,10 @@ use std::sync::atomic::Ordering;
 use super::CheckReport;
 use crate::error::{Error, Result};
 use crate::index::core::Core;
-use crate::index::recovery::listed_logs;
 use crate::manifest::{LogState, ManifestState};
 use crate::wal::{
-    Expectations, RecoveryPolicy, ReplayEnd, damaged_logs, log_file_name, replay, replay_beside_writers,
+    Expectations, RecoveryPolicy, ReplayEnd, damaged_logs, listed_logs, log_file_name, replay,
+    replay_beside_writers,
 };
 
 /// So often logs are read that are given up, or begun, meanwhile.
