@@ -288,10 +288,10 @@ impl Core {
             }
             self.refuse_unless_over(Need::Log, error)
         })?;
-        self.accept_writes(Need::Log);
         let log = prepared.listed(committed.edit_number);
         self.logs.live.lock().push_back(Arc::clone(&log));
         self.section.lock().next_log = Some(log);
+        self.accept_writes(Need::Log);
         Ok(())
     }
 
