@@ -20,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::route::RouteMap;
 use crate::run::{EntryKind, key_hash};
 use crate::segment::write_buffer::{WriteBuffer, charge_bytes};
+use crate::sync::thread;
 use crate::wal::{OperationRef, RecordBuilder};
 
 /// Longest key, in bytes as encoded.
@@ -183,7 +184,7 @@ impl Core {
                 Err(Obstacle::Crowded) => {
                     drop(held);
                     self.check_writable()?;
-                    std::thread::yield_now();
+                    thread::yield_now();
                 }
             }
         }

@@ -2,7 +2,6 @@
 //! PROTOCOL D1: log synced, run synced and renamed, directory synced, edit synced, published.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::core::Core;
 use super::counters::add;
@@ -15,6 +14,7 @@ use crate::segment::write_buffer::WriteBuffer;
 use crate::segment::{
     FlushInput, Layer, MergedRun, Retention, RunRef, Segment, SegmentVersion, StructuralJob, merge_runs,
 };
+use crate::sync::atomic::Ordering;
 
 impl Core {
     /// Freezes the active buffer, if it holds anything (PROTOCOL C3).

@@ -96,7 +96,7 @@ pub struct SegmentIndex<K, V> {
     types: PhantomData<fn() -> (K, V)>,
 }
 
-thread_local! {
+crate::sync::thread_local! {
     /// Memory of a thread's single writes, used again by the next one.
     static COMMIT: RefCell<Commit> = RefCell::default();
 }

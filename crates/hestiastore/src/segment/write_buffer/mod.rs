@@ -15,14 +15,13 @@ mod view;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-
-use arc_swap::ArcSwap;
 
 pub(crate) use table::{Version, key_head};
 pub(crate) use view::BufferView;
 
 use crate::run::EntryKind;
+use crate::sync::ArcSwap;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use table::Table;
 
 /// Seq of a buffer that is still active.

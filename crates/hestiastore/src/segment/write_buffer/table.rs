@@ -20,12 +20,11 @@
 #![expect(unsafe_code, reason = "lock-free readers over nodes that live as long as the table")]
 
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering};
-
-use parking_lot::Mutex;
 
 use super::arena::Arena;
 use crate::run::EntryKind;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicPtr, AtomicU8, AtomicUsize, Ordering};
 
 const FIRST_SLOTS: usize = 64;
 
