@@ -24,7 +24,7 @@ use std::ptr::{self, NonNull};
 use super::arena::Arena;
 use crate::run::EntryKind;
 use crate::sync::Mutex;
-use crate::sync::atomic::{AtomicPtr, AtomicU8, AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 const FIRST_SLOTS: usize = 64;
 
