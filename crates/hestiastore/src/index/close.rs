@@ -38,6 +38,7 @@ impl Core {
         }
         self.health.advance(IndexState::Closing);
         self.section.lock().accepting = false;
+        self.budget.stop();
         // A first write, a new log and flushes of callers that are under way end first; further ones are
         // refused from now on.
         self.wait_first_write();
@@ -51,7 +52,6 @@ impl Core {
         let outcome = outcome.and_then(|()| self.write_close_edit());
         self.registry.set_state(RegistryState::Closed);
         self.health.advance(IndexState::Closed);
-        self.budget.stop();
         *self.directory_lock.lock() = None;
         outcome.map_err(finally)
     }

@@ -76,6 +76,7 @@ impl Core {
             self.flush_layer(segment, &layer).map_err(|error| self.refuse_unless_over(Need::Flush, error))?;
             self.accept_writes(Need::Flush);
         }
+        self.note_crowding();
         self.scheduler.request_structural(segment);
         // Logs that could go and stay for now are no failure of the flush.
         let trimmed = self.trim_logs();
@@ -84,6 +85,7 @@ impl Core {
     }
 
     fn flush_layer(&self, segment: &Arc<Segment>, layer: &Layer) -> Result<()> {
+        let _measured = self.budget.begin_flush();
         // A merge into main under way would not know of a run that joins meanwhile.
         let alone = segment.structural_slot.try_take();
         // The log first: a run that a crash leaves unnamed holds nothing that the log does not.
@@ -177,7 +179,7 @@ impl Core {
     fn release_buffer(&self, buffer: &WriteBuffer) {
         if buffer.end_use() {
             self.frozen_bytes.fetch_sub(buffer.stamped_bytes(), Ordering::Relaxed);
-            self.budget.release(buffer.charged_bytes());
+            self.budget.release_flushed(buffer.charged_bytes());
         }
     }
 
@@ -310,6 +312,7 @@ impl Core {
         let before = segment.publish(Arc::new(next));
         drop(installing);
         self.count_runs(outputs);
+        self.note_crowding();
         for run in inputs.iter().filter(|run| committed.obsolete.contains(&run.handle.uid)) {
             run.handle.mark_obsolete();
             self.registry.forget(&run.handle);

@@ -392,16 +392,6 @@ impl Core {
         Ok(())
     }
 
-    /// Whether a segment has so many deltas that a merge must come before the next flush: writers wait
-    /// rather than readers suffer. Never where no merge will come.
-    fn is_crowded(&self, segment: &Segment) -> bool {
-        const CROWDED_FAN_INS: usize = 8;
-        let stuck = segment.damaged.load(Ordering::Acquire) || segment.merges_fail.load(Ordering::Acquire);
-        let merges_come = self.config.maintenance.automatic && !stuck;
-        let deltas = segment.version().layers.len();
-        merges_come && deltas >= CROWDED_FAN_INS * self.config.segment.delta_fan_in as usize
-    }
-
     /// Unlinks the files that nobody reads any more.
     pub(crate) fn unlink_obsolete_files(&self) {
         let mut gone = Vec::new();
