@@ -1,7 +1,6 @@
 //! Ending: what was begun is finished, what is unflushed is safe, the lock is given up last.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::core::Core;
@@ -10,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::manifest::{Change, Closed};
 use crate::registry::RegistryState;
 use crate::segment::Segment;
+use crate::sync::atomic::Ordering;
 
 /// A clean close leaves so much in the log at most; more is flushed (PROTOCOL L8).
 const LEFT_IN_LOG_BYTES: u64 = 1 << 20;
@@ -38,6 +38,7 @@ impl Core {
         }
         self.health.advance(IndexState::Closing);
         self.section.lock().accepting = false;
+        self.budget.stop();
         // A first write, a new log and flushes of callers that are under way end first; further ones are
         // refused from now on.
         self.wait_first_write();
@@ -51,7 +52,6 @@ impl Core {
         let outcome = outcome.and_then(|()| self.write_close_edit());
         self.registry.set_state(RegistryState::Closed);
         self.health.advance(IndexState::Closed);
-        self.budget.stop();
         *self.directory_lock.lock() = None;
         outcome.map_err(finally)
     }

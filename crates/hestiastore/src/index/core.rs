@@ -1,10 +1,6 @@
 //! What all parts of an open index share: only bytes, no types.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
-
-use arc_swap::ArcSwap;
-use parking_lot::{Mutex, RwLock};
+use std::sync::Arc;
 
 use super::budget::WriteBudget;
 use super::counters::Counters;
@@ -29,6 +25,9 @@ use crate::registry::SegmentRegistry;
 use crate::route::RouteMap;
 use crate::run::RunSettings;
 use crate::segment::{Graveyard, MergeLimits};
+use crate::sync::ArcSwap;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::{Mutex, OnceLock, RwLock};
 
 /// An open index.
 ///

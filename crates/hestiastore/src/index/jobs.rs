@@ -2,7 +2,6 @@
 //! PROTOCOL D1: log synced, run synced and renamed, directory synced, edit synced, published.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::core::Core;
 use super::counters::add;
@@ -15,6 +14,7 @@ use crate::segment::write_buffer::WriteBuffer;
 use crate::segment::{
     FlushInput, Layer, MergedRun, Retention, RunRef, Segment, SegmentVersion, StructuralJob, merge_runs,
 };
+use crate::sync::atomic::Ordering;
 
 impl Core {
     /// Freezes the active buffer, if it holds anything (PROTOCOL C3).
@@ -71,6 +71,7 @@ impl Core {
             self.freeze(segment);
         }
         self.flush_frozen(segment, Structural::Free)?;
+        self.note_crowding();
         self.scheduler.request_structural(segment);
         // Logs that could go and stay for now are no failure of the flush.
         let trimmed = self.trim_logs();
@@ -94,6 +95,7 @@ impl Core {
     }
 
     fn flush_together(&self, segment: &Arc<Segment>, layers: &[Layer], structural: Structural) -> Result<()> {
+        let _measured = self.budget.begin_flush();
         // A merge into main under way would not know of a run that joins meanwhile.
         let alone = segment.structural_slot.try_take();
         let may_join_main = alone.is_some() || structural == Structural::Held;
@@ -223,7 +225,7 @@ impl Core {
     fn release_buffer(&self, buffer: &WriteBuffer) {
         if buffer.end_use() {
             self.frozen_bytes.fetch_sub(buffer.stamped_bytes(), Ordering::Relaxed);
-            self.budget.release(buffer.charged_bytes());
+            self.budget.release_flushed(buffer.charged_bytes());
         }
     }
 
@@ -367,6 +369,7 @@ impl Core {
         let before = segment.publish(Arc::new(next));
         drop(installing);
         self.count_runs(outputs);
+        self.note_crowding();
         for run in inputs.iter().filter(|run| committed.obsolete.contains(&run.handle.uid)) {
             run.handle.mark_obsolete();
             self.registry.forget(&run.handle);

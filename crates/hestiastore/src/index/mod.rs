@@ -12,6 +12,7 @@ mod close;
 mod commit;
 mod core;
 mod counters;
+mod crowding;
 mod delta_cache;
 mod first_write;
 mod flush_all;
@@ -28,6 +29,7 @@ mod measure;
 mod neighbours;
 mod open;
 mod outputs;
+mod pace;
 mod publish;
 mod quarantine;
 mod read;
@@ -40,6 +42,7 @@ mod scrub;
 mod section;
 mod snapshot;
 mod split;
+mod stalls;
 mod verify_logs;
 
 use std::cell::RefCell;
@@ -99,7 +102,7 @@ pub struct SegmentIndex<K, V> {
     types: PhantomData<fn() -> (K, V)>,
 }
 
-thread_local! {
+crate::sync::thread_local! {
     /// Memory of a thread's single writes, used again by the next one.
     static COMMIT: RefCell<Commit> = RefCell::default();
 }

@@ -8,7 +8,7 @@
 //! inherits them, and flushes them together, into one run: a run answers for all keys of its segment.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use crate::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::core::Core;

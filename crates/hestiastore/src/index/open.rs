@@ -3,12 +3,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
-
-use arc_swap::ArcSwap;
-use parking_lot::{Mutex, RwLock};
 
 use super::budget::WriteBudget;
 use super::core::Core;
@@ -37,6 +33,9 @@ use crate::route::RouteMap;
 use crate::run::{ChunkCache, Run, RunSettings, run_file_name};
 use crate::segment::write_buffer::WriteBuffer;
 use crate::segment::{Graveyard, Layer, MAIN_RANK, RunHandle, RunRef, Segment, SegmentVersion};
+use crate::sync::ArcSwap;
+use crate::sync::atomic::{AtomicBool, AtomicU64};
+use crate::sync::{Mutex, OnceLock, RwLock};
 use crate::types::names_match;
 use crate::wal::{RecoveryPolicy, listed_logs, logs_given_up, parse_log_file_name, read_begin};
 
@@ -265,7 +264,7 @@ fn build(
         registry,
         section: Mutex::new(Section::new(state.index_uuid, state.lineage, 1)),
         publisher: Publisher::new(0),
-        budget: WriteBudget::new(config.write_buffer.budget_bytes),
+        budget: WriteBudget::new(config.write_buffer.budget_bytes, Arc::clone(&request.environment.clock)),
         refused_writes: RefusedWrites::default(),
         frozen_bytes: AtomicU64::new(0),
         logs: LogKeeper::new(),

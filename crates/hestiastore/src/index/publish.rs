@@ -8,9 +8,8 @@
 //! 2. At most [`IN_FLIGHT_LIMIT`] tickets are open at once (the commit section sees to it), so a slot
 //!    of the ring is free again before its turn comes back.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-
-use parking_lot::{Condvar, Mutex};
+use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::{Condvar, Mutex, hint, thread};
 
 /// How many commits may be between their section and their publication.
 pub(crate) const IN_FLIGHT_LIMIT: u64 = 1024;
@@ -110,13 +109,21 @@ impl Publisher {
         }
     }
 
-    /// Waits until `seq` can be read.
-    pub(crate) fn wait_visible(&self, seq: u64) -> Result<(), Wedged> {
+    /// Whether `seq` can be read now or after a few looks.
+    pub(crate) fn is_visible_soon(&self, seq: u64) -> bool {
         for _ in 0..SPINS {
             if self.visible() >= seq {
-                return Ok(());
+                return true;
             }
-            std::hint::spin_loop();
+            hint::spin_loop();
+        }
+        false
+    }
+
+    /// Waits until `seq` can be read.
+    pub(crate) fn wait_visible(&self, seq: u64) -> Result<(), Wedged> {
+        if self.is_visible_soon(seq) {
+            return Ok(());
         }
         self.sleepers.fetch_add(1, Ordering::SeqCst);
         let mut guard = self.lock.lock();
@@ -146,7 +153,7 @@ impl Publisher {
             if self.failed.load(Ordering::SeqCst) {
                 return Err(Wedged);
             }
-            std::thread::yield_now();
+            thread::yield_now();
         }
         Ok(())
     }

@@ -5,14 +5,13 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
-
-use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::core::Core;
 use crate::environment::Clock;
 use crate::segment::Segment;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// Jobs that wait, and those who wait for jobs.
 #[derive(Debug)]
@@ -440,16 +439,6 @@ impl Core {
             }
         }
         Ok(())
-    }
-
-    /// Whether a segment has so many deltas that a merge must come before the next flush: writers wait
-    /// rather than readers suffer. Never where no merge will come.
-    fn is_crowded(&self, segment: &Segment) -> bool {
-        const CROWDED_FAN_INS: usize = 8;
-        let stuck = segment.damaged.load(Ordering::Acquire) || segment.merges_fail.load(Ordering::Acquire);
-        let merges_come = self.config.maintenance.automatic && !stuck;
-        let deltas = segment.version().layers.len();
-        merges_come && deltas >= CROWDED_FAN_INS * self.config.segment.delta_fan_in as usize
     }
 
     /// Unlinks the files that nobody reads any more.
