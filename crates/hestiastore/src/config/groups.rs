@@ -193,6 +193,10 @@ settings! {
         /// The first begins with the first write of an open.
         scrub_interval: Duration = Duration::from_secs(7 * 24 * 3_600),
             0x0704, time(SECOND, 365 * 24 * 3_600 * SECOND), AtOpen;
+        /// How long nothing must have been asked before deltas are merged into main all the way.
+        ///
+        /// Other tidying is done then too, unless `maintenance.automatic` is off.
+        idle_after: Duration = Duration::from_secs(1), 0x0705, time(MILLI, 365 * 24 * 3_600 * SECOND), AtOpen;
     }
 
     /// The write-ahead log.

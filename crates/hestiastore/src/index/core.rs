@@ -7,6 +7,7 @@ use super::counters::Counters;
 use super::delta_cache::DeltaCache;
 use super::first_write::{FirstWrite, Threads};
 use super::health::{Health, IndexState};
+use super::idle::IdleWork;
 use super::keeper::Keeper;
 use super::log_loss::LogLoss;
 use super::log_upkeep::LogKeeper;
@@ -78,6 +79,7 @@ pub(crate) struct Core {
     pub(crate) delta_cache: Mutex<DeltaCache>,
     pub(crate) scheduler: Scheduler,
     pub(crate) background_scrub: Mutex<BackgroundScrub>,
+    pub(crate) idle_work: Mutex<IdleWork>,
     pub(crate) counters: Counters,
 }
 

@@ -312,6 +312,8 @@ impl Core {
                 self.scheduler.request_structural(segment);
             }
         }
+        self.look_for_small_neighbours();
+        self.start_idle_work();
         self.start_scrubbing();
         Ok(())
     }

@@ -2,7 +2,7 @@
 //!
 //! The way of a write: [`SegmentIndex::put`] -> `commit` (record, room, section, log, buffers) ->
 //! `publish`. The way of a read: [`SegmentIndex::get`] -> `read` -> `segment::search`. Background work:
-//! `scheduler` -> `jobs`, `split`, `log_upkeep`. Life: `open` -> `first_write` -> `close`.
+//! `scheduler` -> `jobs`, `split`, `neighbours`, `log_upkeep`. Life: `open` -> `first_write` -> `close`.
 
 mod batch;
 mod budget;
@@ -17,6 +17,7 @@ mod delta_cache;
 mod first_write;
 mod flush_all;
 mod health;
+mod idle;
 mod index_scan;
 mod iter;
 mod jobs;
@@ -25,6 +26,7 @@ mod log_loss;
 mod log_upkeep;
 mod maintain;
 mod measure;
+mod neighbours;
 mod open;
 mod outputs;
 mod pace;
@@ -69,6 +71,7 @@ use crate::error::{Error, Result};
 use crate::metrics::MetricsSnapshot;
 use crate::types::{AsKey, AsValue, KeyType, ValueType};
 use commit::Commit;
+use iter::encode_bounds;
 
 /// An ordered, persistent map from `K` to `V`: the index.
 ///
@@ -346,7 +349,28 @@ impl<K: KeyType, V: ValueType> SegmentIndex<K, V> {
         self.core.compact_and_wait()
     }
 
-    /// Returns when background maintenance has nothing left to do.
+    /// The same for the part of the index that holds the keys of `range`: the segments that own any of them are
+    /// flushed and merged whole.
+    ///
+    /// ```
+    /// use hestiastore::SegmentIndex;
+    ///
+    /// let index = SegmentIndex::<u64, u64>::in_memory().create()?;
+    /// (0..1000).try_for_each(|n| index.put(n, n))?;
+    /// (0..500).try_for_each(|n| index.delete(n))?;
+    /// index.compact_range(..500)?;
+    /// assert_eq!(index.metrics_snapshot().segments.delta_runs, 0);
+    /// # Ok::<(), hestiastore::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Closed`, `Failed`, `ReadOnly`; `InvalidRange` if the range starts behind its end.
+    pub fn compact_range<Q: AsKey<K>>(&self, range: impl RangeBounds<Q>) -> Result<()> {
+        self.core.compact_range(&encode_bounds(&range)?)
+    }
+
+    /// Returns when background maintenance has nothing left to do. Work that is done when the index is idle is not
+    /// waited for.
     ///
     /// # Errors
     /// `Closed`, `Failed`.

@@ -283,6 +283,7 @@ fn build(
             Arc::clone(&request.environment.clock),
         ),
         background_scrub: Mutex::default(),
+        idle_work: Mutex::default(),
         counters: Counters::default(),
         directory: request.directory,
         environment: request.environment,

@@ -21,6 +21,8 @@ pub(super) struct PlanParts {
     pub(super) bottom: bool,
     pub(super) cut_bytes: u64,
     pub(super) fences: Vec<Box<[u8]>>,
+    /// The job ends with `Closed` when another one waits.
+    pub(super) gives_way: bool,
 }
 
 impl Core {
@@ -45,7 +47,11 @@ impl Core {
         write: impl Fn(&MergePlan<'_>, Retention) -> Result<Vec<MergedRun>>,
     ) -> Result<Vec<MergedRun>> {
         let new_uid = || self.new_uid();
-        let cancelled = || self.health.has_failed() || (!parts.inputs.is_empty() && self.is_ending());
+        let cancelled = || {
+            self.health.has_failed()
+                || (!parts.inputs.is_empty() && self.is_ending())
+                || (parts.gives_way && self.scheduler.has_waiting())
+        };
         let plan = MergePlan {
             directory: &self.directory,
             settings: &self.run_settings,

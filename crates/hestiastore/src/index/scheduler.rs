@@ -1,5 +1,5 @@
-//! What the maintenance threads do next: flushes first, then structural jobs, then files to unlink, and when
-//! nothing else is to be done a step of a scrub.
+//! What the maintenance threads do next: flushes first, then structural jobs, merges of neighbours, and files to
+//! unlink; when nothing else is to be done, idle work and steps of a scrub.
 //!
 //! One thread at least is always left for flushes: writers may wait for them.
 
@@ -35,11 +35,15 @@ struct Jobs {
     structural: VecDeque<Arc<Segment>>,
     /// Segments to be compacted whatever the policy says.
     compactions: VecDeque<Arc<Segment>>,
+    /// There may be small neighbours to be merged.
+    neighbours: bool,
     structural_at_work: usize,
     at_work: usize,
     compactions_at_work: usize,
     /// When the next step of the background scrub is due; `None` while nobody is to scrub, or somebody is at it.
     scrub_due_micros: Option<u64>,
+    /// When to look again for work to do when idle; `None` while nobody is to, or somebody is at it.
+    idle_due_micros: Option<u64>,
     /// The first compaction that failed since somebody asked.
     compaction_failure: Option<crate::Error>,
     stop: bool,
@@ -52,6 +56,8 @@ enum Job {
     FlushFullest,
     Structural(Arc<Segment>),
     Compact(Arc<Segment>),
+    MergeNeighbours,
+    Tidy,
     ScrubStep,
     Stop,
 }
@@ -103,6 +109,12 @@ impl Scheduler {
 
     pub(crate) fn request_compaction(&self, segment: &Arc<Segment>) {
         self.push(|jobs| &mut jobs.compactions, segment);
+    }
+
+    /// Asks for a merge of small neighbours.
+    pub(crate) fn request_neighbours(&self) {
+        self.jobs.lock().neighbours = true;
+        self.work.notify_one();
     }
 
     fn push(&self, queue: impl FnOnce(&mut Jobs) -> &mut VecDeque<Arc<Segment>>, segment: &Arc<Segment>) {
@@ -170,8 +182,26 @@ impl Scheduler {
     /// Whether nothing waits and nothing is at work.
     pub(crate) fn is_idle(&self) -> bool {
         let jobs = self.jobs.lock();
-        let waiting = jobs.flushes.len() + jobs.structural.len() + jobs.compactions.len();
-        waiting == 0 && jobs.at_work == 0 && !self.pressure.load(Ordering::Acquire)
+        !self.is_waiting(&jobs) && jobs.at_work == 0
+    }
+
+    /// Whether a job waits that comes before idle work.
+    pub(crate) fn has_waiting(&self) -> bool {
+        self.is_waiting(&self.jobs.lock())
+    }
+
+    fn is_waiting(&self, jobs: &Jobs) -> bool {
+        let waiting = jobs.flushes.len()
+            + jobs.structural.len()
+            + jobs.compactions.len()
+            + usize::from(jobs.neighbours);
+        waiting > 0 || self.pressure.load(Ordering::Acquire)
+    }
+
+    /// Has somebody look for idle work at a time of the clock.
+    pub(crate) fn schedule_idle(&self, due_micros: u64) {
+        self.jobs.lock().idle_due_micros = Some(due_micros);
+        self.work.notify_one();
     }
 
     /// Asks for a step of the background scrub at a time of the clock.
@@ -208,11 +238,17 @@ impl Scheduler {
 
     /// Sleeps until there may be something to do.
     fn wait_for_work(&self, jobs: &mut MutexGuard<'_, Jobs>) {
-        let Some(due_micros) = jobs.scrub_due_micros else { return self.work.wait(jobs) };
+        // While a job is at work nothing is idle; its end wakes everybody.
+        let idle_due_micros = jobs.idle_due_micros.filter(|_| jobs.at_work == 0);
+        let due_micros = jobs.scrub_due_micros.into_iter().chain(idle_due_micros).min();
+        let Some(due_micros) = due_micros else { return self.work.wait(jobs) };
         let wait = Duration::from_micros(due_micros.saturating_sub(self.clock.monotonic_micros()));
         // A wait of that length counts, whatever the clock shows.
-        if self.work.wait_for(jobs, wait).timed_out() && jobs.scrub_due_micros == Some(due_micros) {
-            jobs.scrub_due_micros = Some(0);
+        if self.work.wait_for(jobs, wait).timed_out() {
+            let Jobs { scrub_due_micros, idle_due_micros, .. } = &mut **jobs;
+            for due in [scrub_due_micros, idle_due_micros] {
+                *due = due.map(|due| if due == due_micros { 0 } else { due });
+            }
         }
     }
 
@@ -227,7 +263,14 @@ impl Scheduler {
         if may_begin && let Some(job) = pick_structural(jobs) {
             return Some(job);
         }
-        self.pick_scrub(jobs)
+        self.pick_idle(jobs).or_else(|| self.pick_scrub(jobs))
+    }
+
+    fn pick_idle(&self, jobs: &mut Jobs) -> Option<Job> {
+        let is_idle = jobs.at_work == 0;
+        let now_micros = self.clock.monotonic_micros();
+        jobs.idle_due_micros.take_if(|due_micros| is_idle && *due_micros <= now_micros)?;
+        Some(Job::Tidy)
     }
 
     fn pick_scrub(&self, jobs: &mut Jobs) -> Option<Job> {
@@ -238,7 +281,7 @@ impl Scheduler {
     fn done(&self, job: &Job) {
         let mut jobs = self.jobs.lock();
         jobs.at_work -= usize::from(job.is_waited_for());
-        if matches!(job, Job::Structural(_) | Job::Compact(_)) {
+        if matches!(job, Job::Structural(_) | Job::Compact(_) | Job::MergeNeighbours) {
             jobs.structural_at_work -= 1;
         }
         if matches!(job, Job::Compact(_)) {
@@ -253,7 +296,7 @@ impl Scheduler {
 impl Job {
     /// Whether who waits for maintenance to be done waits for this.
     fn is_waited_for(&self) -> bool {
-        !matches!(self, Job::ScrubStep | Job::Stop)
+        !matches!(self, Job::Tidy | Job::ScrubStep | Job::Stop)
     }
 }
 
@@ -263,7 +306,11 @@ fn pick_structural(jobs: &mut Jobs) -> Option<Job> {
             jobs.compactions_at_work += 1;
             Job::Compact(segment)
         }
-        None => Job::Structural(jobs.structural.pop_front()?),
+        None => match jobs.structural.pop_front() {
+            Some(segment) => Job::Structural(segment),
+            None if std::mem::take(&mut jobs.neighbours) => Job::MergeNeighbours,
+            None => return None,
+        },
     };
     jobs.structural_at_work += 1;
     Some(job)
@@ -294,6 +341,8 @@ impl Core {
                 let outcome = self.note_structural(segment, self.compact_segment(segment));
                 ("compaction", self.scheduler.note_compaction(outcome))
             }
+            Job::MergeNeighbours => ("merge of neighbours", self.merge_small_neighbours()),
+            Job::Tidy => ("idle work", self.idle_step()),
             Job::ScrubStep => ("scrub", self.scrub_step()),
             Job::Stop => ("", Ok(())),
         };

@@ -35,6 +35,7 @@ impl Core {
         drop(flush_slot);
         add(&self.counters.splits, 1);
         for child in &children {
+            self.keep_apart(child);
             // What it inherited is its first flush.
             self.scheduler.request_flush(child, u64::MAX);
         }
@@ -55,22 +56,28 @@ impl Core {
         self.commit_edit(changes)?;
         let route = self.route.load_full();
         let place = route.place_of(&segment.lower);
-        let next_route = Arc::new(route.replaced(place, &children));
+        let next_route = Arc::new(route.replaced(place..place + 1, &children));
         for buffer in parent.unflushed().filter_map(|layer| layer.buffer.as_ref()).chain([&parent.active]) {
             buffer.share_between(children.len());
         }
         // Before the children can flush it and take the same bytes off again.
         self.frozen_bytes.fetch_add(parent.active.stamp_frozen_bytes(), Ordering::Relaxed);
-        let before = self.swap_route(&parent.active, next_route);
+        let before = self.swap_route(&[&parent.active], next_route);
         segment.retired.store(true, Ordering::Release);
         drop((installing, publication, before));
         Ok(children)
     }
 
-    /// The route swap and the freeze of the parent's active buffer, in one commit section.
-    fn swap_route(&self, parent_active: &WriteBuffer, next: Arc<RouteMap>) -> Arc<RouteMap> {
+    /// The route swap and the freeze of the parents' active buffers, in one commit section.
+    pub(super) fn swap_route(
+        &self,
+        parents_active: &[&Arc<WriteBuffer>],
+        next: Arc<RouteMap>,
+    ) -> Arc<RouteMap> {
         let mut section = self.section.lock();
-        parent_active.freeze(section.last_seq());
+        for active in parents_active {
+            active.freeze(section.last_seq());
+        }
         section.route_generation = next.generation;
         self.route.swap(next)
     }
@@ -140,13 +147,22 @@ impl Core {
         let mut clipped = RunRef { lower: lower.into(), upper: upper.map(Into::into), ..run.clone() };
         let same = clipped.first_key() == run.first_key() && clipped.within_bounds(&run.handle.largest_key);
         if !same {
-            let loaded = self.registry.load(segment, &run.handle)?;
-            let (bytes, entries) = loaded.bytes_between(Some(lower), upper);
-            clipped.tombstones = clipped.tombstones * entries / clipped.entries.max(1);
-            clipped.stored_bytes = bytes;
-            clipped.entries = entries;
+            self.measure_part(segment, &mut clipped)?;
         }
         Ok(Some(clipped))
+    }
+
+    /// What lies between the bounds of a reference, as the file tells: exact for a whole one.
+    pub(super) fn measure_part(&self, segment: &Segment, run: &mut RunRef) -> Result<()> {
+        let loaded = self.registry.load(segment, &run.handle)?;
+        let whole = loaded.properties();
+        let (bytes, entries) = match run.is_clipped() {
+            true => loaded.bytes_between(Some(&run.lower), run.upper.as_deref()),
+            false => (run.handle.file_bytes, whole.entries),
+        };
+        run.tombstones = whole.tombstones * entries / whole.entries.max(1);
+        (run.stored_bytes, run.entries) = (bytes, entries);
+        Ok(())
     }
 }
 

@@ -62,6 +62,8 @@ pub(crate) struct Segment {
     pub(crate) merges_fail: AtomicBool,
     /// At this size of the main runs no key was found to split at.
     pub(crate) unsplittable_bytes: AtomicU64,
+    /// Not merged with its neighbours before this time of the monotonic clock.
+    pub(crate) apart_until_micros: AtomicU64,
     /// Replaced by others in the route map: no job begins here any more.
     pub(crate) retired: AtomicBool,
 }
@@ -84,6 +86,7 @@ impl Segment {
             damaged: AtomicBool::new(false),
             merges_fail: AtomicBool::new(false),
             unsplittable_bytes: AtomicU64::new(0),
+            apart_until_micros: AtomicU64::new(0),
             retired: AtomicBool::new(false),
         })
     }
