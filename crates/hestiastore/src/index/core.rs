@@ -17,6 +17,7 @@ use super::log_upkeep::LogKeeper;
 use super::publish::Publisher;
 use super::refusal::{BackgroundFailures, RefusedWrites};
 use super::retry::Retry;
+use super::runtime::Runtime;
 use super::scheduler::Scheduler;
 use super::scrub::BackgroundScrub;
 use super::section::Section;
@@ -70,6 +71,8 @@ pub(crate) struct Core {
     /// The logs that this open found are on disk as they are read.
     pub(crate) listed_logs_renewed: AtomicBool,
     pub(crate) threads: Mutex<Threads>,
+    /// Given up by `close`, so that its threads can end.
+    pub(crate) runtime: Mutex<Option<Runtime>>,
     /// Held by the one who closes.
     pub(crate) closing: Mutex<()>,
     /// Shared by callers that do maintenance in their own threads; `close` waits for them.
@@ -77,7 +80,7 @@ pub(crate) struct Core {
     pub(crate) next_segment_id: AtomicU64,
     pub(crate) graveyard: Arc<Graveyard>,
     pub(crate) delta_cache: Mutex<DeltaCache>,
-    pub(crate) scheduler: Scheduler,
+    pub(crate) scheduler: Arc<Scheduler>,
     pub(crate) background_scrub: Mutex<BackgroundScrub>,
     pub(crate) counters: Counters,
 }

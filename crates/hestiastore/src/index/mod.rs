@@ -18,6 +18,7 @@ mod flush_all;
 mod health;
 mod index_scan;
 mod iter;
+mod job;
 mod jobs;
 mod keeper;
 mod log_loss;
@@ -26,6 +27,8 @@ mod maintain;
 mod measure;
 mod open;
 mod outputs;
+mod pause;
+mod pool;
 mod publish;
 mod quarantine;
 mod read;
@@ -33,6 +36,7 @@ mod recovery;
 mod refusal;
 mod renew;
 mod retry;
+mod runtime;
 mod scheduler;
 mod scrub;
 mod section;
@@ -53,6 +57,8 @@ pub use commit::{MAX_KEY_BYTES, MAX_VALUE_BYTES};
 pub use health::IndexState;
 pub use iter::{Cursor, Iter};
 pub use log_loss::{LogLoss, RunBeyondCut};
+pub use pause::MaintenancePause;
+pub use runtime::{Runtime, RuntimeBuilder};
 pub use scrub::{ScrubOptions, ScrubProgress};
 pub use snapshot::{Snapshot, ValueRef};
 pub use verify_logs::{ListedLogFile, ListedLogs, LogEnd, LogFileReport, LogsReport};
@@ -343,12 +349,21 @@ impl<K: KeyType, V: ValueType> SegmentIndex<K, V> {
         self.core.compact_and_wait()
     }
 
-    /// Returns when background maintenance has nothing left to do.
+    /// Returns when background maintenance has nothing left to do. What is paused is not waited for.
     ///
     /// # Errors
     /// `Closed`, `Failed`.
     pub fn wait_until_idle(&self) -> Result<()> {
         self.core.wait_until_idle()
+    }
+
+    /// From now until what is returned is dropped no merge, split or background scrub begins by itself; those under
+    /// way end. Flushes go on, since writers need them, and so does what callers ask for: `flush`, `compact`, `scrub` and
+    /// their like. Several pauses may overlap. `close` works as ever.
+    ///
+    /// Runs pile up meanwhile, and reads become slower with each.
+    pub fn pause_maintenance(&self) -> MaintenancePause {
+        self.core.pause_maintenance()
     }
 
     /// Reads everything from disk, around the caches, and verifies it: checksums, order, bounds, counts,

@@ -22,6 +22,7 @@ use super::publish::Publisher;
 use super::recovery::recover;
 use super::refusal::{BackgroundFailures, RefusedWrites};
 use super::retry::Retry;
+use super::runtime::Runtime;
 use super::scheduler::Scheduler;
 use super::section::Section;
 use crate::config::{Config, ConfigPatch, merge_at_open};
@@ -36,7 +37,7 @@ use crate::registry::SegmentRegistry;
 use crate::route::RouteMap;
 use crate::run::{ChunkCache, Run, RunSettings, run_file_name};
 use crate::segment::write_buffer::WriteBuffer;
-use crate::segment::{Graveyard, Layer, MAIN_RANK, RunHandle, RunRef, Segment, SegmentVersion};
+use crate::segment::{Graveyard, LAYERS_PER_FAN_IN, Layer, MAIN_RANK, RunHandle, RunRef, Segment, SegmentVersion};
 use crate::types::names_match;
 use crate::wal::{RecoveryPolicy, listed_logs, logs_given_up, parse_log_file_name, read_begin};
 
@@ -59,6 +60,8 @@ pub(crate) struct OpenRequest {
     pub(crate) existence: Existence,
     pub(crate) read_only: bool,
     pub(crate) recovery: RecoveryPolicy,
+    /// Whose threads do its maintenance; its own by default.
+    pub(crate) runtime: Option<Runtime>,
 }
 
 /// Opens or creates.
@@ -231,7 +234,7 @@ pub(super) fn named_runs(state: &ManifestState) -> BTreeSet<String> {
 }
 
 fn build(
-    request: OpenRequest,
+    mut request: OpenRequest,
     config: Config,
     state: ManifestState,
     lock: Box<dyn DirectoryLock>,
@@ -245,6 +248,12 @@ fn build(
         cache,
         config.cache.loaded_bytes,
         config.cache.segments.map(|limit| limit as usize),
+    );
+    let runtime = request.runtime.take().unwrap_or_else(|| Runtime::of_one_index(&config));
+    let scheduler = Scheduler::new(
+        Arc::clone(runtime.pool()),
+        Arc::clone(&request.environment.clock),
+        config.segment.delta_fan_in as usize * LAYERS_PER_FAN_IN,
     );
     Ok(Arc::new(Core {
         run_settings: RunSettings::of(&config, state.hash_seed)?,
@@ -275,14 +284,12 @@ fn build(
         first_write: Mutex::new(FirstWrite::default()),
         listed_logs_renewed: AtomicBool::new(false),
         threads: Mutex::default(),
+        runtime: Mutex::new(Some(runtime)),
         closing: Mutex::new(()),
         callers_at_work: RwLock::new(()),
         graveyard,
         delta_cache: Mutex::new(DeltaCache::default()),
-        scheduler: Scheduler::new(
-            config.maintenance.threads as usize,
-            Arc::clone(&request.environment.clock),
-        ),
+        scheduler: Arc::new(scheduler),
         background_scrub: Mutex::default(),
         counters: Counters::default(),
         directory: request.directory,

@@ -27,7 +27,7 @@ pub(crate) enum StructuralJob {
 }
 
 /// More layers than this many fan-ins are merged whatever their sizes.
-const LAYERS_PER_FAN_IN: usize = 3;
+pub(crate) const LAYERS_PER_FAN_IN: usize = 3;
 
 impl MergeLimits {
     /// The job that `version` needs most, if any.

@@ -196,6 +196,12 @@ impl SegmentVersion {
         self.layers.iter().rev().filter(|layer| !layer.is_flushed())
     }
 
+    /// What the buffers are charged that no run holds yet.
+    pub(crate) fn unflushed_bytes(&self) -> u64 {
+        let frozen = self.unflushed().filter_map(|layer| layer.buffer.as_ref());
+        frozen.chain([&self.active]).map(|buffer| buffer.charged_bytes()).sum()
+    }
+
     /// The least seq that only a buffer holds, `u64::MAX` for none (PROTOCOL L5).
     pub(crate) fn least_unflushed_seq(&self) -> u64 {
         let frozen = self.unflushed().filter_map(|layer| layer.buffer.as_ref());

@@ -1,0 +1,221 @@
+//! The jobs that wait in an index, and which of them is to be done next.
+//!
+//! Urgency goes before all: flushes, for which writers may wait; merges and splits; then what only makes the index
+//! smaller or tidier; then the scrub. Among flushes the fullest buffer comes first. A segment with so many layers
+//! that writers may come to wait for its merge goes before those that were asked for earlier.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::segment::Segment;
+
+/// What a thread is to do.
+#[derive(Debug)]
+pub(crate) enum Job {
+    /// What the segment holds through a seq.
+    Flush(Arc<Segment>, u64),
+    FlushFullest,
+    /// Merge and split the segment as its policy says.
+    Tend(Arc<Segment>),
+    /// Merge the segment into main runs: somebody asked for it.
+    Compact(Arc<Segment>),
+    ScrubStep,
+}
+
+/// Most urgent first. Each kind of job has one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Urgency {
+    Flush,
+    Compaction,
+    Scrub,
+}
+
+impl Urgency {
+    /// Whether it is for the threads that are not kept for flushes.
+    pub(crate) fn is_structural(self) -> bool {
+        self == Self::Compaction
+    }
+}
+
+impl Job {
+    pub(crate) fn urgency(&self) -> Urgency {
+        match self {
+            Self::Flush(..) | Self::FlushFullest => Urgency::Flush,
+            Self::Tend(_) | Self::Compact(_) => Urgency::Compaction,
+            Self::ScrubStep => Urgency::Scrub,
+        }
+    }
+
+    /// Whether who waits for maintenance to be done waits for this.
+    fn is_waited_for(&self) -> bool {
+        !matches!(self, Self::ScrubStep)
+    }
+}
+
+/// What of a job is to be noted when it ends; the job and what it holds are gone by then.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct JobKind {
+    pub(crate) urgency: Urgency,
+    is_waited_for: bool,
+    is_compaction: bool,
+}
+
+impl From<&Job> for JobKind {
+    fn from(job: &Job) -> Self {
+        Self {
+            urgency: job.urgency(),
+            is_waited_for: job.is_waited_for(),
+            is_compaction: matches!(job, Job::Compact(_)),
+        }
+    }
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Jobs {
+    /// With the seq through which each is to be flushed.
+    flushes: VecDeque<(Arc<Segment>, u64)>,
+    tends: VecDeque<Arc<Segment>>,
+    compactions: VecDeque<Arc<Segment>>,
+    /// When the next step of the background scrub is due; `None` while nobody is to scrub, or somebody is at it.
+    pub(crate) scrub_due_micros: Option<u64>,
+    /// How many keep maintenance from beginning anything but flushes and what callers ask for.
+    pub(crate) pauses: usize,
+    /// The first compaction that failed since somebody asked.
+    pub(crate) compaction_failure: Option<crate::Error>,
+    pub(crate) stop: bool,
+    waited_for_at_work: usize,
+    compactions_at_work: usize,
+    at_work: usize,
+}
+
+/// What decides besides the jobs themselves.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Now {
+    /// The fullest buffer is to be flushed.
+    pub(crate) pressure: bool,
+    pub(crate) monotonic_micros: u64,
+    /// A segment with more layers than this goes first.
+    pub(crate) most_layers: usize,
+}
+
+impl Jobs {
+    pub(crate) fn add_flush(&mut self, segment: &Arc<Segment>, seq: u64) {
+        match self.flushes.iter_mut().find(|(waiting, _)| Arc::ptr_eq(waiting, segment)) {
+            Some((_, through)) => *through = seq.max(*through),
+            None => self.flushes.push_back((Arc::clone(segment), seq)),
+        }
+    }
+
+    pub(crate) fn add_tend(&mut self, segment: &Arc<Segment>) {
+        add_once(&mut self.tends, segment);
+    }
+
+    pub(crate) fn add_compaction(&mut self, segment: &Arc<Segment>) {
+        add_once(&mut self.compactions, segment);
+    }
+
+    /// The urgency of the job that [`Jobs::take`] would give.
+    pub(crate) fn most_urgent(&self, now: Now, may_be_structural: bool) -> Option<Urgency> {
+        if self.stop {
+            return None;
+        }
+        let scrub_is_due = || self.scrub_due_micros.is_some_and(|due| due <= now.monotonic_micros);
+        if now.pressure || self.next_flush().is_some() {
+            Some(Urgency::Flush)
+        } else if may_be_structural && (self.next_tend(now).is_some() || self.next_compaction().is_some()) {
+            Some(Urgency::Compaction)
+        } else if self.pauses == 0 && scrub_is_due() {
+            Some(Urgency::Scrub)
+        } else {
+            None
+        }
+    }
+
+    /// Takes out the next job of an urgency; it counts as at work from now on.
+    pub(crate) fn take(&mut self, urgency: Urgency, now: Now) -> Option<Job> {
+        let job = match urgency {
+            Urgency::Flush => self.take_flush(),
+            Urgency::Compaction => self.take_structural(now)?,
+            Urgency::Scrub => {
+                self.scrub_due_micros.take()?;
+                Job::ScrubStep
+            }
+        };
+        let kind = JobKind::from(&job);
+        self.at_work += 1;
+        self.waited_for_at_work += usize::from(kind.is_waited_for);
+        self.compactions_at_work += usize::from(kind.is_compaction);
+        Some(job)
+    }
+
+    pub(crate) fn end(&mut self, kind: JobKind) {
+        self.at_work -= 1;
+        self.waited_for_at_work -= usize::from(kind.is_waited_for);
+        self.compactions_at_work -= usize::from(kind.is_compaction);
+    }
+
+    /// Whether no thread is in any job.
+    pub(crate) fn is_nobody_at_work(&self) -> bool {
+        self.at_work == 0
+    }
+
+    /// Whether nothing that may begin waits, and nothing that anybody waits for is at work.
+    pub(crate) fn is_idle(&self) -> bool {
+        let tends = if self.pauses > 0 { 0 } else { self.tends.len() };
+        self.flushes.len() + tends + self.compactions.len() + self.waited_for_at_work == 0
+    }
+
+    pub(crate) fn compactions_done(&self) -> bool {
+        self.compactions.is_empty() && self.compactions_at_work == 0
+    }
+
+    /// The flush of the fullest buffer is what is left when nobody asked for one of its own.
+    fn take_flush(&mut self) -> Job {
+        match self.next_flush().and_then(|place| self.flushes.remove(place)) {
+            Some((segment, seq)) => Job::Flush(segment, seq),
+            None => Job::FlushFullest,
+        }
+    }
+
+    /// A segment that a flush is at already is left to it: no thread is to wait there.
+    fn next_flush(&self) -> Option<usize> {
+        let free = self.flushes.iter().enumerate().filter(|(_, (segment, _))| !segment.flush_slot.is_taken());
+        let of_age = |&(place, (segment, _)): &(usize, &(Arc<Segment>, u64))| {
+            (segment.version().unflushed_bytes(), std::cmp::Reverse(place))
+        };
+        free.max_by_key(of_age).map(|(place, _)| place)
+    }
+
+    fn take_structural(&mut self, now: Now) -> Option<Job> {
+        let crowded = self.next_tend(now).filter(|(_, excess)| *excess > 0);
+        if crowded.is_none()
+            && let Some(place) = self.next_compaction()
+        {
+            return self.compactions.remove(place).map(Job::Compact);
+        }
+        let (place, _) = self.next_tend(now)?;
+        self.tends.remove(place).map(Job::Tend)
+    }
+
+    fn next_compaction(&self) -> Option<usize> {
+        self.compactions.iter().position(|segment| !segment.structural_slot.is_taken())
+    }
+
+    /// With the number of layers that it has too many.
+    fn next_tend(&self, now: Now) -> Option<(usize, usize)> {
+        if self.pauses > 0 {
+            return None;
+        }
+        let free = self.tends.iter().enumerate().filter(|(_, segment)| !segment.structural_slot.is_taken());
+        let excess = |segment: &Segment| segment.version().layers.len().saturating_sub(now.most_layers);
+        let placed = free.map(|(place, segment)| (place, excess(segment)));
+        placed.max_by_key(|(place, excess)| (*excess, std::cmp::Reverse(*place)))
+    }
+}
+
+fn add_once(queue: &mut VecDeque<Arc<Segment>>, segment: &Arc<Segment>) {
+    if !queue.iter().any(|waiting| Arc::ptr_eq(waiting, segment)) {
+        queue.push_back(Arc::clone(segment));
+    }
+}
