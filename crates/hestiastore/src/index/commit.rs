@@ -20,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::route::RouteMap;
 use crate::run::{EntryKind, key_hash};
 use crate::segment::write_buffer::{WriteBuffer, charge_bytes};
+use crate::sync::thread;
 use crate::wal::{OperationRef, RecordBuilder};
 
 /// Longest key, in bytes as encoded.
@@ -120,6 +121,7 @@ impl Core {
             return Ok(());
         }
         self.take_room(commit.charge_bytes)?;
+        let _timed = self.foreground.time();
         commit.record.finish_body();
         let placed = match self.enter_section(commit) {
             Ok(placed) => placed,
@@ -183,7 +185,7 @@ impl Core {
                 Err(Obstacle::Crowded) => {
                     drop(held);
                     self.check_writable()?;
-                    std::thread::yield_now();
+                    thread::yield_now();
                 }
             }
         }

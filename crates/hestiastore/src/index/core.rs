@@ -1,10 +1,6 @@
 //! What all parts of an open index share: only bytes, no types.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
-
-use arc_swap::ArcSwap;
-use parking_lot::{Mutex, RwLock};
+use std::sync::Arc;
 
 use super::budget::WriteBudget;
 use super::counters::Counters;
@@ -21,6 +17,7 @@ use super::runtime::Runtime;
 use super::scheduler::Scheduler;
 use super::scrub::BackgroundScrub;
 use super::section::Section;
+use super::throttle::{Foreground, TokenBucket};
 use crate::config::{Config, Durability};
 use crate::directory::{Directory, DirectoryLock};
 use crate::environment::Environment;
@@ -29,6 +26,9 @@ use crate::registry::SegmentRegistry;
 use crate::route::RouteMap;
 use crate::run::RunSettings;
 use crate::segment::{Graveyard, MergeLimits};
+use crate::sync::ArcSwap;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::{Mutex, OnceLock, RwLock};
 
 /// An open index.
 ///
@@ -81,6 +81,10 @@ pub(crate) struct Core {
     pub(crate) graveyard: Arc<Graveyard>,
     pub(crate) delta_cache: Mutex<DeltaCache>,
     pub(crate) scheduler: Arc<Scheduler>,
+    pub(crate) foreground: Foreground,
+    /// What merges may move by `maintenance.rate_bytes_per_second`, and for the sake of the foreground.
+    pub(crate) limited: TokenBucket,
+    pub(crate) slowed: TokenBucket,
     pub(crate) background_scrub: Mutex<BackgroundScrub>,
     pub(crate) counters: Counters,
 }

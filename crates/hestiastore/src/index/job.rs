@@ -219,3 +219,107 @@ fn add_once(queue: &mut VecDeque<Arc<Segment>>, segment: &Arc<Segment>) {
         queue.push_back(Arc::clone(segment));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::EntryKind;
+    use crate::segment::write_buffer::WriteBuffer;
+    use crate::segment::{Layer, SegmentVersion};
+
+    const NOW: Now = Now { pressure: false, monotonic_micros: 1_000, most_layers: 3 };
+
+    fn segment(id: u64, layers: u64, buffered: usize) -> Arc<Segment> {
+        let active = WriteBuffer::new(0);
+        active.insert(b"key", 1, id, EntryKind::Put, &vec![0; buffered]);
+        let layer = |rank| Layer { rank, buffer: None, runs: Vec::new() };
+        let version = SegmentVersion {
+            active: Arc::new(active),
+            layers: (1..=layers).rev().map(layer).collect(),
+            main: Vec::new(),
+            flushed_seq: 0,
+            next_rank: layers + 1,
+        };
+        Segment::new(id, Box::default(), None, version)
+    }
+
+    /// Takes everything out, one after the other.
+    fn order(jobs: &mut Jobs, mut now: Now) -> Vec<(&'static str, u64)> {
+        let mut order = Vec::new();
+        while let Some(urgency) = jobs.most_urgent(now, true) {
+            let job = jobs.take(urgency, now).unwrap();
+            assert_eq!(job.urgency(), urgency);
+            now.pressure &= !matches!(job, Job::FlushFullest);
+            order.push(match &job {
+                Job::Flush(segment, _) => ("flush", segment.id),
+                Job::FlushFullest => ("flush the fullest", 0),
+                Job::Tend(segment) => ("tend", segment.id),
+                Job::Compact(segment) => ("compact", segment.id),
+                Job::ScrubStep => ("scrub", 0),
+            });
+            jobs.end(JobKind::from(&job));
+        }
+        order
+    }
+
+    fn all_kinds() -> Jobs {
+        let mut jobs = Jobs { scrub_due_micros: Some(1_000), ..Jobs::default() };
+        for (id, layers) in [(1, 0), (2, 4), (3, 3), (4, 9)] {
+            jobs.add_tend(&segment(id, layers, 1));
+        }
+        jobs.add_compaction(&segment(5, 0, 1));
+        for (id, buffered) in [(6, 10), (7, 1_000), (8, 10)] {
+            jobs.add_flush(&segment(id, 0, buffered), u64::MAX);
+        }
+        jobs
+    }
+
+    #[test]
+    fn the_most_urgent_job_comes_first_and_the_most_needed_of_its_kind() {
+        let mut jobs = all_kinds();
+        let now = Now { pressure: true, ..NOW };
+        let flushes = [("flush", 7), ("flush", 6), ("flush", 8), ("flush the fullest", 0)];
+        let structural = [("tend", 4), ("tend", 2), ("compact", 5), ("tend", 1), ("tend", 3)];
+        let expected: Vec<_> = flushes.into_iter().chain(structural).chain([("scrub", 0)]).collect();
+        assert_eq!(order(&mut jobs, now), expected);
+        assert!(jobs.is_idle() && jobs.is_nobody_at_work());
+    }
+
+    #[test]
+    fn a_pause_leaves_flushes_and_what_is_asked_for() {
+        let mut jobs = all_kinds();
+        jobs.pauses = 1;
+        let expected = [("flush", 7), ("flush", 6), ("flush", 8), ("compact", 5)];
+        assert_eq!(order(&mut jobs, NOW), expected);
+        assert!(jobs.is_idle(), "what is paused is not waited for");
+        jobs.pauses = 0;
+        assert!(!jobs.is_idle());
+        assert_eq!(order(&mut jobs, NOW).len(), 5);
+    }
+
+    #[test]
+    fn d2_no_thread_is_sent_where_a_job_is_under_way() {
+        let mut jobs = Jobs::default();
+        let busy = segment(1, 0, 1);
+        jobs.add_flush(&busy, 1);
+        jobs.add_tend(&busy);
+        jobs.add_compaction(&busy);
+        let flush = busy.flush_slot.try_take().unwrap();
+        let structural = busy.structural_slot.try_take().unwrap();
+        assert_eq!(order(&mut jobs, NOW), []);
+        assert!(!jobs.is_idle());
+        drop((flush, structural));
+        assert_eq!(order(&mut jobs, NOW), [("flush", 1), ("compact", 1), ("tend", 1)]);
+    }
+
+    #[test]
+    fn threads_kept_for_flushes_are_given_no_merge() {
+        let mut jobs = Jobs::default();
+        jobs.add_tend(&segment(1, 0, 1));
+        assert_eq!(jobs.most_urgent(NOW, false), None);
+        jobs.add_flush(&segment(2, 0, 1), 1);
+        assert_eq!(jobs.most_urgent(NOW, false), Some(Urgency::Flush));
+        jobs.stop = true;
+        assert_eq!(jobs.most_urgent(NOW, true), None);
+    }
+}

@@ -2,7 +2,6 @@
 //! PROTOCOL D1: log synced, run synced and renamed, directory synced, edit synced, published.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::core::Core;
 use super::counters::add;
@@ -16,6 +15,7 @@ use crate::segment::{
     FlushInput, Layer, MergedRun, Retention, RunRef, Segment, SegmentVersion, StructuralJob, TakenSlot,
     merge_runs,
 };
+use crate::sync::atomic::Ordering;
 
 impl Core {
     /// Freezes the active buffer, if it holds anything (PROTOCOL C3).

@@ -1,12 +1,12 @@
 //! The metrics of an open index.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::core::Core;
 use super::counters::read;
 use crate::metrics::MetricsSnapshot;
 use crate::segment::Segment;
+use crate::sync::atomic::Ordering;
 
 impl Core {
     pub(crate) fn approximate_len(&self) -> u64 {

@@ -42,6 +42,7 @@ mod scrub;
 mod section;
 mod snapshot;
 mod split;
+mod throttle;
 mod verify_logs;
 
 use std::cell::RefCell;
@@ -102,7 +103,7 @@ pub struct SegmentIndex<K, V> {
     types: PhantomData<fn() -> (K, V)>,
 }
 
-thread_local! {
+crate::sync::thread_local! {
     /// Memory of a thread's single writes, used again by the next one.
     static COMMIT: RefCell<Commit> = RefCell::default();
 }

@@ -3,12 +3,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
-
-use arc_swap::ArcSwap;
-use parking_lot::{Mutex, RwLock};
 
 use super::budget::WriteBudget;
 use super::core::Core;
@@ -25,6 +21,7 @@ use super::retry::Retry;
 use super::runtime::Runtime;
 use super::scheduler::Scheduler;
 use super::section::Section;
+use super::throttle::{Foreground, TokenBucket};
 use crate::config::{Config, ConfigPatch, merge_at_open};
 use crate::directory::{Directory, DirectoryLock, LockMode};
 use crate::environment::Environment;
@@ -37,7 +34,12 @@ use crate::registry::SegmentRegistry;
 use crate::route::RouteMap;
 use crate::run::{ChunkCache, Run, RunSettings, run_file_name};
 use crate::segment::write_buffer::WriteBuffer;
-use crate::segment::{Graveyard, LAYERS_PER_FAN_IN, Layer, MAIN_RANK, RunHandle, RunRef, Segment, SegmentVersion};
+use crate::segment::{
+    Graveyard, LAYERS_PER_FAN_IN, Layer, MAIN_RANK, RunHandle, RunRef, Segment, SegmentVersion,
+};
+use crate::sync::ArcSwap;
+use crate::sync::atomic::{AtomicBool, AtomicU64};
+use crate::sync::{Mutex, OnceLock, RwLock};
 use crate::types::names_match;
 use crate::wal::{RecoveryPolicy, listed_logs, logs_given_up, parse_log_file_name, read_begin};
 
@@ -290,6 +292,9 @@ fn build(
         graveyard,
         delta_cache: Mutex::new(DeltaCache::default()),
         scheduler: Arc::new(scheduler),
+        foreground: Foreground::new(config.maintenance.latency_target),
+        limited: TokenBucket::default(),
+        slowed: TokenBucket::default(),
         background_scrub: Mutex::default(),
         counters: Counters::default(),
         directory: request.directory,

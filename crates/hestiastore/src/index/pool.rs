@@ -12,15 +12,16 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
-
-use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::core::Core;
 use super::job::{Job, JobKind, Urgency};
 use super::scheduler::Scheduler;
+use super::throttle::TokenBucket;
+use crate::environment::Clock;
 use crate::error::Error;
+use crate::sync::thread::{self, JoinHandle};
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// See the module.
 #[derive(Debug)]
@@ -29,6 +30,15 @@ pub(crate) struct Pool {
     state: Mutex<State>,
     /// There may be something to do, or something to stop for.
     called: Condvar,
+    pub(super) rate: Option<SharedRate>,
+}
+
+/// How fast the merges of all indexes together may go.
+#[derive(Debug)]
+pub(crate) struct SharedRate {
+    pub(crate) bytes_per_second: u64,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) tokens: TokenBucket,
 }
 
 #[derive(Debug, Default)]
@@ -49,8 +59,16 @@ struct Member {
 }
 
 impl Pool {
-    pub(crate) fn new(threads: usize) -> Self {
-        Self { threads: threads.max(1), state: Mutex::default(), called: Condvar::new() }
+    pub(crate) fn new(threads: usize, rate: Option<SharedRate>) -> Self {
+        Self { threads: threads.max(1), state: Mutex::default(), called: Condvar::new(), rate }
+    }
+
+    /// How long a merge that has moved `bytes` is to rest for the sake of the rate that all share.
+    pub(super) fn rest_after(&self, bytes: u64) -> Duration {
+        let Some(rate) = &self.rate else { return Duration::ZERO };
+        let now_micros = rate.clock.monotonic_micros();
+        let until_micros = rate.tokens.take(bytes, rate.bytes_per_second, now_micros);
+        Duration::from_micros(until_micros - now_micros)
     }
 
     pub(crate) fn threads(&self) -> usize {
@@ -64,7 +82,7 @@ impl Pool {
         while state.running.len() < self.threads {
             let pool = Arc::clone(self);
             let name = format!("hestia-maint-{}", state.running.len() + 1);
-            let started = std::thread::Builder::new().name(name).spawn(move || pool.run());
+            let started = thread::Builder::new().name(name).spawn(move || pool.run());
             state.running.push(started?);
         }
         if !state.members.iter().any(|member| Arc::ptr_eq(&member.core, core)) {
@@ -91,7 +109,7 @@ impl Pool {
         let running = std::mem::take(&mut state.running);
         drop(state);
         self.called.notify_all();
-        let own = std::thread::current().id();
+        let own = thread::current().id();
         for thread in running.into_iter().filter(|thread| thread.thread().id() != own) {
             // A job's panic has ended its index; there is no more to say here.
             let _ = thread.join();
@@ -190,9 +208,11 @@ impl Pool {
         }
     }
 
-    /// Rests for so long, unless `stop` holds, or there may be something else to do: `true` if nothing came between.
-    pub(super) fn rest(&self, wait: Duration, stop: impl Fn() -> bool) -> bool {
+    /// Rests for so long, or until there may be something else to do. `stop` is asked under the pool's lock.
+    pub(super) fn rest(&self, wait: Duration, stop: impl Fn() -> bool) {
         let mut state = self.state.lock();
-        !stop() && self.called.wait_for(&mut state, wait).timed_out()
+        if !stop() {
+            self.called.wait_for(&mut state, wait);
+        }
     }
 }

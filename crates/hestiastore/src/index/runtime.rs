@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use super::pool::Pool;
+use super::pool::{Pool, SharedRate};
+use super::throttle::TokenBucket;
 use crate::config::Config;
+use crate::environment::{Clock, Environment};
 
 /// A pool of maintenance threads for any number of indexes.
 ///
@@ -78,11 +80,13 @@ impl Runtime {
 #[must_use]
 pub struct RuntimeBuilder {
     maintenance_threads: usize,
+    rate_bytes_per_second: u64,
+    clock: Arc<dyn Clock>,
 }
 
 impl Default for RuntimeBuilder {
     fn default() -> Self {
-        Self { maintenance_threads: 2 }
+        Self { maintenance_threads: 2, rate_bytes_per_second: 0, clock: Environment::default().clock }
     }
 }
 
@@ -93,8 +97,75 @@ impl RuntimeBuilder {
         self
     }
 
+    /// Bytes of entries that the merges of all its indexes together may read and write in a second, before
+    /// compression; 0, as by default, sets no limit. Flushes are not limited. `maintenance.rate_bytes_per_second`
+    /// of an index limits that index besides.
+    pub fn rate_bytes_per_second(mut self, bytes: u64) -> Self {
+        self.rate_bytes_per_second = bytes;
+        self
+    }
+
+    /// The clock by which that is measured.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
     /// The runtime. Its threads start when one of its indexes is first written to.
     pub fn build(self) -> Runtime {
-        Runtime { users: Arc::new(Users { pool: Arc::new(Pool::new(self.maintenance_threads)) }) }
+        let Self { maintenance_threads, rate_bytes_per_second, clock } = self;
+        let rate = (rate_bytes_per_second > 0).then(|| SharedRate {
+            bytes_per_second: rate_bytes_per_second,
+            clock,
+            tokens: TokenBucket::default(),
+        });
+        Runtime { users: Arc::new(Users { pool: Arc::new(Pool::new(maintenance_threads, rate)) }) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Weak;
+
+    use super::*;
+    use crate::SegmentIndex;
+
+    /// Its threads hold it as long as they run.
+    fn watch(runtime: &Runtime) -> Weak<Pool> {
+        Arc::downgrade(runtime.pool())
+    }
+
+    #[test]
+    fn the_threads_end_with_the_last_user() {
+        let runtime = Runtime::builder().maintenance_threads(3).build();
+        let pool = watch(&runtime);
+        let indexes = [0, 1].map(|_| SegmentIndex::<u64, u64>::in_memory().runtime(&runtime).create().unwrap());
+        drop(runtime);
+        let [first, second] = indexes;
+        first.put(1, 2).unwrap();
+        second.put(1, 2).unwrap();
+        let snapshot = first.snapshot().unwrap();
+        first.close().unwrap();
+        drop(first);
+        assert!(pool.upgrade().is_some());
+        drop(second);
+        drop(snapshot);
+        assert!(pool.upgrade().is_none());
+    }
+
+    #[test]
+    fn a_runtime_without_indexes_ends_when_it_is_dropped() {
+        let runtime = Runtime::builder().maintenance_threads(0).build();
+        assert_eq!(runtime.maintenance_threads(), 1);
+        let pool = watch(&runtime);
+        let index = SegmentIndex::<u64, u64>::in_memory().runtime(&runtime).create().unwrap();
+        index.put(1, 2).unwrap();
+        index.close().unwrap();
+        drop(index);
+        let other = runtime.clone();
+        drop(runtime);
+        assert!(pool.upgrade().is_some());
+        drop(other);
+        assert!(pool.upgrade().is_none());
     }
 }

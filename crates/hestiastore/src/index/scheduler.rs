@@ -3,16 +3,15 @@
 //! The threads are those of the [`Pool`], which several indexes may share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
-
-use parking_lot::{Condvar, Mutex};
 
 use super::core::Core;
 use super::job::{Job, JobKind, Jobs, Now, Urgency};
 use super::pool::Pool;
 use crate::environment::Clock;
 use crate::segment::Segment;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::{Condvar, Mutex};
 
 /// Jobs that wait, and those who wait for jobs. Of the locks of maintenance the pool's is taken first.
 #[derive(Debug)]
@@ -256,12 +255,6 @@ impl Core {
         let in_the_way = |wanted: u64| active_bytes + wanted > self.budget.limit_bytes();
         active_bytes > self.flush_trigger_bytes()
             || (active_bytes > 0 && self.budget.wanted_bytes().is_some_and(in_the_way))
-    }
-
-    /// Between the steps of a structural job: flushes that nobody else can do go first, and a close cancels it.
-    pub(super) fn end_step(&self, _bytes: u64) -> bool {
-        self.scheduler.pool().give_way();
-        self.is_ending()
     }
 
     fn flush_if_free(&self, segment: &Arc<Segment>, seq: u64) -> crate::Result<()> {

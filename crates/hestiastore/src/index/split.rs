@@ -1,7 +1,6 @@
 //! Splitting a segment: a change of references, committed by one edit (PROTOCOL D3).
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::core::Core;
 use super::counters::add;
@@ -11,6 +10,7 @@ use crate::manifest::Change;
 use crate::route::RouteMap;
 use crate::segment::write_buffer::WriteBuffer;
 use crate::segment::{Layer, LoadRuns, RunRef, Segment, SegmentVersion, StructuralJob, split_keys};
+use crate::sync::atomic::Ordering;
 
 /// The bounds of a child.
 struct Part {

@@ -20,10 +20,6 @@ mod version;
 pub(crate) mod write_buffer;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-
-use arc_swap::ArcSwap;
-use parking_lot::{Mutex, MutexGuard};
 
 pub(crate) use compaction::{MergePlan, MergedRun, merge_runs};
 pub(crate) use flush::FlushInput;
@@ -36,6 +32,9 @@ pub(crate) use version::{Graveyard, Layer, MAIN_RANK, RunHandle, RunRef, Segment
 
 use crate::error::Result;
 use crate::run::Run;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::{ArcSwap, Guard};
+use crate::sync::{Mutex, MutexGuard};
 
 /// Loads a run's sparse index and filter, or finds them loaded. The registry does.
 pub(crate) trait LoadRuns {
@@ -94,7 +93,7 @@ impl Segment {
 
     /// The version as of now, without touching a counter that other readers share.
     #[inline]
-    pub(crate) fn version(&self) -> arc_swap::Guard<Arc<SegmentVersion>> {
+    pub(crate) fn version(&self) -> Guard<Arc<SegmentVersion>> {
         self.version.load()
     }
 

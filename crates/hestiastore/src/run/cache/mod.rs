@@ -19,13 +19,12 @@ mod slots;
 mod tests;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
-
-use parking_lot::Mutex;
 
 use super::entries::EntryChunk;
 use super::statistics::RunStatistics;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicU64, Ordering};
 use queue::{Queue, Ticket};
 pub(super) use slots::RunSlots;
 

@@ -1,12 +1,11 @@
 //! The slots of one run.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
-
-use arc_swap::{ArcSwapOption, Guard};
 
 use crate::run::entries::EntryChunk;
 use crate::run::statistics::RunCounters;
+use crate::sync::atomic::{AtomicU8, Ordering};
+use crate::sync::{ArcSwapOption, Guard};
 
 /// Uses are counted up to here; more would only lengthen a chunk's stay.
 const MAX_USES: u8 = 3;

@@ -8,8 +8,8 @@
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
-const FIRST_SLAB_WORDS: usize = 512;
-const LARGEST_SLAB_WORDS: usize = 64 * 1024;
+const FIRST_SLAB_WORDS: usize = 128;
+const LARGEST_SLAB_WORDS: usize = 32 * 1024;
 
 /// A bump allocator of 8-byte words.
 #[derive(Debug)]
@@ -51,7 +51,8 @@ impl Arena {
     }
 
     fn add_slab(&mut self, least_words: usize) {
-        let usual = (FIRST_SLAB_WORDS << self.slabs.len().min(16)).min(LARGEST_SLAB_WORDS);
+        // In proportion to what there is, so that little of a small buffer lies idle.
+        let usual = (self.reserved_bytes / 8 / 4).clamp(FIRST_SLAB_WORDS, LARGEST_SLAB_WORDS);
         let slab = Box::new_uninit_slice(usual.max(least_words));
         self.reserved_bytes += slab.len() * 8;
         self.slabs.push(NonNull::from(Box::leak(slab)));

@@ -20,12 +20,11 @@
 #![expect(unsafe_code, reason = "lock-free readers over nodes that live as long as the table")]
 
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicUsize, Ordering};
-
-use parking_lot::Mutex;
 
 use super::arena::Arena;
 use crate::run::EntryKind;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 const FIRST_SLOTS: usize = 64;
 
@@ -120,11 +119,14 @@ struct Inserter {
     count: usize,
 }
 
-/// See the module.
+/// See the module. Neighbours in an array share no cache line.
+#[repr(align(128))]
 pub(super) struct Table {
     current: AtomicPtr<Slots>,
     newest: AtomicPtr<NodeHeader>,
     node_count: AtomicUsize,
+    /// What [`entry_bytes`] says of all that was inserted.
+    charged_bytes: AtomicU64,
     inserter: Mutex<Inserter>,
 }
 
@@ -243,6 +245,7 @@ impl Table {
             current: AtomicPtr::new(ptr::null_mut()),
             newest: AtomicPtr::new(ptr::null_mut()),
             node_count: AtomicUsize::new(0),
+            charged_bytes: AtomicU64::new(0),
             inserter: Mutex::new(Inserter { arena: Arena::new(), arrays: Vec::new(), count: 0 }),
         };
         table.publish(&mut table.inserter.lock(), slots);
@@ -252,6 +255,10 @@ impl Table {
     /// The number of distinct keys.
     pub(super) fn node_count(&self) -> usize {
         self.node_count.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn charged_bytes(&self) -> u64 {
+        self.charged_bytes.load(Ordering::Relaxed)
     }
 
     /// Memory held, slabs and slot arrays.
@@ -298,6 +305,9 @@ impl Table {
     /// Adds a version of `key`, at its place among the versions by seq.
     pub(super) fn insert(&self, key: &[u8], hash: u32, seq: u64, kind: EntryKind, value: &[u8]) {
         let mut inserter = self.inserter.lock();
+        let charge = entry_bytes(key.len(), value.len()) as u64;
+        // Nobody else writes it: no need for an addition that locks the line.
+        self.charged_bytes.store(self.charged_bytes() + charge, Ordering::Relaxed);
         let version = new_version(&mut inserter.arena, seq, kind, value);
         if let Some(node) = self.find(key, hash) {
             link_version(node.header, version);
