@@ -266,23 +266,26 @@ fn a_writer_who_waits_for_room_does_not_wait_for_the_only_thread_to_end_a_merge(
     assert_eq!(index.len().unwrap(), 100 + n - 1_000);
 }
 
+/// As many merges as there are threads, if they would all take one.
 #[test]
-fn a_flush_does_not_wait_for_a_merge_of_another_index() {
+fn a_flush_does_not_wait_for_merges_of_other_indexes() {
     let runtime = two_threads();
-    let (directory, barrier) = held_before("create run");
-    let index = merging(&directory, &runtime).create().unwrap();
+    let held = [held_before("create run"), held_before("create run")];
+    let merged = held.each_ref().map(|(directory, _)| merging(directory, &runtime).create().unwrap());
     let other_directory = Observed::new(&SimulatedDirectory::new());
     let other = merging(&other_directory, &runtime).create().unwrap();
-    let pause = index.pause_maintenance();
-    fill(&index);
-    barrier.arm();
-    drop(pause);
-    barrier.wait_held();
+    for (index, (_, barrier)) in merged.iter().zip(&held) {
+        let pause = index.pause_maintenance();
+        fill(index);
+        barrier.arm();
+        drop(pause);
+    }
     fill(&other);
-    barrier.open();
-    other.wait_until_idle().unwrap();
-    index.wait_until_idle().unwrap();
-    assert!(merges(&index) > 0 && merges(&other) > 0);
+    held.iter().for_each(|(_, barrier)| barrier.open());
+    for index in merged.iter().chain([&other]) {
+        index.wait_until_idle().unwrap();
+        assert!(merges(index) > 0);
+    }
 }
 
 #[test]
@@ -423,7 +426,8 @@ fn one_thread_does_flushes_merges_and_splits_of_busy_indexes() {
     let runtime = one_thread();
     let directories = [0, 1].map(|_| Observed::new(&SimulatedDirectory::new()));
     let indexes = directories.map(|directory| {
-        merging(&directory, &runtime).segment(|s| s.target_bytes(32 << 10)).create().unwrap()
+        let builder = merging(&directory, &runtime).segment(|s| s.target_bytes(32 << 10));
+        builder.write_buffer(|w| w.budget_bytes(2 << 20)).create().unwrap()
     });
     let written = AtomicU64::new(0);
     thread::scope(|scope| {
