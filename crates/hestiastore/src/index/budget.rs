@@ -1,31 +1,46 @@
 //! Room for writes: one budget in bytes over all write buffers (PROTOCOL C2, M3).
 //!
-//! Room is taken before the commit section, as one amount, all or nothing. Who finds none waits in
-//! line; whoever comes later waits behind, even for less. A single amount larger than the budget is
-//! let through alone.
+//! Room is taken before the commit section, as one amount, all or nothing. Below a soft mark it is there for
+//! the taking. Beyond it writers are slowed, the more the fuller it is ([`super::pace`]), and at the limit they
+//! wait. Both happen in one line: whoever comes later passes later, even with less. A single amount
+//! larger than the budget is let through alone.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::pace::{Pace, PressurePerMille, Turn};
+use super::stalls::StallCause;
+use crate::environment::Clock;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use crate::sync::{Condvar, Mutex};
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct WriteBudget {
     limit_bytes: u64,
+    soft_bytes: u64,
     used_bytes: AtomicU64,
+    /// Up to here room is there for the taking: the soft mark, or nothing while somebody waits or merges
+    /// fall behind.
+    open_bytes: AtomicU64,
     /// Somebody waits: nobody may pass by taking what is free.
     crowded: AtomicBool,
     stopped: AtomicBool,
     line: Mutex<Line>,
     moved: Condvar,
+    clock: Arc<dyn Clock>,
 }
 
 #[derive(Debug, Default)]
 struct Line {
     waiting: VecDeque<Waiting>,
     next_number: u64,
+    /// What the first in line was held up by when it looked last.
+    cause: Option<StallCause>,
+    /// How far merges have fallen behind.
+    crowding: PressurePerMille,
+    pace: Pace,
 }
 
 #[derive(Debug)]
@@ -43,15 +58,36 @@ pub(crate) enum NoRoom {
     Stopped,
 }
 
+/// What the first in line found.
+enum Found {
+    Room,
+    NoRoom,
+    /// Too early: to sleep so long.
+    TooEarly(Duration),
+}
+
+/// Somebody who wants room, since when it is the first in line.
+struct Asking {
+    bytes: u64,
+    since_nanos: u64,
+    has_slept: bool,
+    /// A sleep took its time, whatever the clock shows.
+    has_paid: bool,
+}
+
 impl WriteBudget {
-    pub(crate) fn new(limit_bytes: u64) -> Self {
+    pub(crate) fn new(limit_bytes: u64, clock: Arc<dyn Clock>) -> Self {
+        let soft_bytes = limit_bytes / 8 * 5;
         Self {
             limit_bytes,
+            soft_bytes,
             used_bytes: AtomicU64::new(0),
+            open_bytes: AtomicU64::new(soft_bytes),
             crowded: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
             line: Mutex::default(),
             moved: Condvar::new(),
+            clock,
         }
     }
 
@@ -63,15 +99,21 @@ impl WriteBudget {
         self.used_bytes.load(Ordering::Relaxed)
     }
 
-    /// Takes `bytes` if nobody waits and they are free.
+    /// Takes `bytes` if they lie below the soft mark and nobody waits.
     #[inline]
     pub(crate) fn try_take(&self, bytes: u64) -> bool {
-        !self.crowded.load(Ordering::SeqCst) && self.take_if_free(bytes)
+        let open_bytes = self.open_bytes.load(Ordering::Relaxed);
+        self.change_used(|used| used + bytes <= open_bytes, bytes)
     }
 
     fn take_if_free(&self, bytes: u64) -> bool {
-        let fits = |used: u64| (used == 0 || used + bytes <= self.limit_bytes).then_some(used + bytes);
-        self.used_bytes.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fits).is_ok()
+        self.change_used(|used| used == 0 || used + bytes <= self.limit_bytes, bytes)
+    }
+
+    #[inline]
+    fn change_used(&self, fits: impl Fn(u64) -> bool, bytes: u64) -> bool {
+        let taken = |used: u64| fits(used).then_some(used + bytes);
+        self.used_bytes.fetch_update(Ordering::SeqCst, Ordering::SeqCst, taken).is_ok()
     }
 
     /// The amount that the first in line waits for.
@@ -82,41 +124,124 @@ impl WriteBudget {
         self.line.lock().waiting.front().map(|first| first.bytes)
     }
 
-    /// Waits in line for `bytes`. `on_wait` is called before each sleep at the front of the line, to ask
-    /// for flushes until what [`WriteBudget::wanted_bytes`] says fits.
+    /// Takes `bytes` in line, slowed and waiting as the module says. `on_wait` is called before each sleep at
+    /// the front of the line of one for whom there is no room, to ask for flushes until what
+    /// [`WriteBudget::wanted_bytes`] says fits; it says what room must be waited for.
     ///
-    /// Gives up when `refused` says why no room will come for now; see [`WriteBudget::wake`].
+    /// Gives up when there is no room and `refused` says why none will come for now; see
+    /// [`WriteBudget::wake`]. Nobody is slowed then. Also tells what held it up, if anything did.
     pub(crate) fn take(
         &self,
         bytes: u64,
-        on_wait: impl Fn(),
+        on_wait: impl Fn() -> StallCause,
         refused: impl Fn() -> Option<Arc<str>>,
-    ) -> Result<(), NoRoom> {
+    ) -> (Result<(), NoRoom>, Option<StallCause>) {
         let mut line = self.line.lock();
         let number = line.next_number;
         line.next_number += 1;
         line.waiting.push_back(Waiting { number, bytes });
-        self.crowded.store(true, Ordering::SeqCst);
+        self.set_open(&line);
+        let mut asking = None;
+        let mut held_up_by = None;
         let taken = loop {
             if self.stopped.load(Ordering::Acquire) {
                 break Err(NoRoom::Stopped);
             }
-            if line.waiting.front().is_some_and(|first| first.number == number) {
-                if self.take_if_free(bytes) {
-                    break Ok(());
+            if line.waiting.front().is_some_and(|first| first.number != number) {
+                held_up_by = held_up_by.max(line.cause);
+                self.moved.wait(&mut line);
+                continue;
+            }
+            let asking = asking.get_or_insert_with(|| Asking {
+                bytes,
+                since_nanos: self.now_nanos(),
+                has_slept: false,
+                has_paid: false,
+            });
+            let refusal = refused();
+            match self.look(&mut line, asking, refusal.is_some()) {
+                Found::Room => break Ok(()),
+                Found::NoRoom => {
+                    line.cause = Some(on_wait());
+                    if let Some(cause) = refusal {
+                        break Err(NoRoom::Refused(cause));
+                    }
+                    self.moved.wait(&mut line);
                 }
-                on_wait();
+                Found::TooEarly(time) => {
+                    line.cause = Some(StallCause::Slowed);
+                    asking.has_slept = true;
+                    asking.has_paid |= self.moved.wait_for(&mut line, time).timed_out();
+                }
             }
-            if let Some(cause) = refused() {
-                break Err(NoRoom::Refused(cause));
-            }
-            self.moved.wait(&mut line);
+            held_up_by = held_up_by.max(line.cause);
         };
+        self.leave(line, number);
+        (taken, held_up_by)
+    }
+
+    /// What the first in line is to do. Takes the room that it finds.
+    fn look(&self, line: &mut Line, asking: &Asking, is_refused: bool) -> Found {
+        let now_nanos = self.now_nanos();
+        // No flush will come whose pace could be kept.
+        let pressure = if is_refused { 0 } else { self.pressure(line) };
+        let turn = line.pace.turn(asking.bytes, pressure, asking.since_nanos, now_nanos, asking.has_slept);
+        let paid_until_nanos = match turn {
+            Turn::Go { paid_until_nanos } => paid_until_nanos,
+            Turn::Sleep { .. } if asking.has_paid => now_nanos,
+            Turn::Sleep { nanos } => return Found::TooEarly(Duration::from_nanos(nanos)),
+        };
+        if !self.take_if_free(asking.bytes) {
+            return Found::NoRoom;
+        }
+        line.pace.set_paid(paid_until_nanos);
+        Found::Room
+    }
+
+    /// How far from the soft mark to the limit it is, or how far merges are behind if that is more.
+    fn pressure(&self, line: &Line) -> PressurePerMille {
+        let beyond_soft = self.used_bytes().saturating_sub(self.soft_bytes);
+        (beyond_soft * 1000 / (self.limit_bytes - self.soft_bytes)).max(line.crowding)
+    }
+
+    fn leave(&self, mut line: MutexGuard<'_, Line>, number: u64) {
         line.waiting.retain(|waiting| waiting.number != number);
-        self.crowded.store(!line.waiting.is_empty(), Ordering::SeqCst);
+        line.cause = None;
+        self.set_open(&line);
+        let others_wait = !line.waiting.is_empty();
         drop(line);
-        self.moved.notify_all();
-        taken
+        if others_wait {
+            self.moved.notify_all();
+        }
+    }
+
+    /// Says whether anybody may pass the line.
+    fn set_open(&self, line: &Line) {
+        let crowded = !line.waiting.is_empty();
+        self.crowded.store(crowded, Ordering::SeqCst);
+        let open_bytes = if crowded || line.crowding > 0 { 0 } else { self.soft_bytes };
+        self.open_bytes.store(open_bytes, Ordering::SeqCst);
+    }
+
+    fn now_nanos(&self) -> u64 {
+        self.clock.monotonic_micros() * 1_000
+    }
+
+    /// Slows writers down by how far merges have fallen behind.
+    pub(crate) fn set_crowding(&self, crowding: PressurePerMille) {
+        let mut line = self.line.lock();
+        if line.crowding != crowding {
+            line.crowding = crowding;
+            self.set_open(&line);
+            drop(line);
+            self.moved.notify_all();
+        }
+    }
+
+    /// A flush begins that will give room back. It ends when the guard is dropped.
+    pub(crate) fn begin_flush(&self) -> FlushUnderWay<'_> {
+        self.line.lock().pace.flushes.begin_flush(self.now_nanos());
+        FlushUnderWay(self)
     }
 
     /// Takes `bytes` whatever is free: for replay, whose writes are in the log already.
@@ -128,9 +253,14 @@ impl WriteBudget {
     pub(crate) fn release(&self, bytes: u64) {
         self.used_bytes.fetch_sub(bytes, Ordering::SeqCst);
         if self.crowded.load(Ordering::SeqCst) {
-            drop(self.line.lock());
-            self.moved.notify_all();
+            self.wake();
         }
+    }
+
+    /// Gives back what a flush has written.
+    pub(crate) fn release_flushed(&self, bytes: u64) {
+        self.line.lock().pace.flushes.give_back(bytes);
+        self.release(bytes);
     }
 
     /// Lets everyone who waits look again.
@@ -142,99 +272,19 @@ impl WriteBudget {
     /// Wakes everyone with an error, now and later.
     pub(crate) fn stop(&self) {
         self.stopped.store(true, Ordering::Release);
-        drop(self.line.lock());
-        self.moved.notify_all();
+        self.wake();
+    }
+}
+
+/// See [`WriteBudget::begin_flush`].
+pub(crate) struct FlushUnderWay<'a>(&'a WriteBudget);
+
+impl Drop for FlushUnderWay<'_> {
+    fn drop(&mut self) {
+        let now_nanos = self.0.now_nanos();
+        self.0.line.lock().pace.flushes.end_flush(now_nanos);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn m3_one_amount_larger_than_the_budget_is_let_through_alone() {
-        let budget = WriteBudget::new(100);
-        assert!(budget.try_take(500));
-        assert!(!budget.try_take(1));
-        budget.release(500);
-        assert!(budget.try_take(60));
-        assert!(!budget.try_take(500));
-    }
-
-    #[test]
-    fn c2_room_is_given_first_come_first_served() {
-        let budget = WriteBudget::new(100);
-        assert!(budget.try_take(90));
-        let order = Mutex::new(Vec::new());
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                budget.take(80, || (), || None).unwrap();
-                order.lock().push(80);
-                budget.release(80);
-            });
-            while budget.line.lock().waiting.is_empty() {
-                std::thread::yield_now();
-            }
-            // Ten bytes are free, and would be enough for this one.
-            assert!(!budget.try_take(5));
-            scope.spawn(|| {
-                budget.take(30, || (), || None).unwrap();
-                order.lock().push(30);
-            });
-            while budget.line.lock().waiting.len() < 2 {
-                std::thread::yield_now();
-            }
-            budget.release(90);
-        });
-        assert_eq!(*order.lock(), [80, 30]);
-    }
-
-    #[test]
-    fn c2_who_is_first_in_line_asks_again_while_too_little_is_given_back() {
-        let budget = WriteBudget::new(100);
-        assert!(budget.try_take(90));
-        let asked = AtomicU64::new(0);
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                let ask = || {
-                    asked.fetch_add(1, Ordering::SeqCst);
-                };
-                budget.take(80, ask, || None).unwrap();
-            });
-            for given_back in 1..=2 {
-                while asked.load(Ordering::SeqCst) < given_back {
-                    std::thread::yield_now();
-                }
-                assert_eq!(budget.wanted_bytes(), Some(80));
-                budget.release(30);
-            }
-            while asked.load(Ordering::SeqCst) < 3 && budget.used_bytes() < 80 {
-                std::thread::yield_now();
-            }
-            budget.release(30);
-        });
-        assert_eq!(budget.wanted_bytes(), None);
-        assert_eq!(budget.used_bytes(), 80);
-    }
-
-    /// The refusal may be over by the time that the writer looks for its cause.
-    #[test]
-    fn d8_who_is_refused_is_told_the_cause_that_was_seen() {
-        let budget = WriteBudget::new(10);
-        assert!(budget.try_take(10));
-        let cause = Mutex::new(Some(Arc::from("full")));
-        let outcome = budget.take(1, || (), || cause.lock().take());
-        assert_eq!(outcome, Err(NoRoom::Refused("full".into())));
-    }
-
-    #[test]
-    fn stopping_wakes_who_waits() {
-        let budget = WriteBudget::new(10);
-        assert!(budget.try_take(10));
-        std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| budget.take(1, || (), || None));
-            budget.stop();
-            assert_eq!(waiting.join().unwrap(), Err(NoRoom::Stopped));
-        });
-    }
-}
+mod tests;

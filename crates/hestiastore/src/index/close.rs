@@ -40,6 +40,7 @@ impl Core {
         // Merges are not waited for: they see that it is over.
         self.scheduler.pool().wake();
         self.section.lock().accepting = false;
+        self.budget.stop();
         // A first write, a new log and flushes of callers that are under way end first; further ones are
         // refused from now on.
         self.wait_first_write();
@@ -51,7 +52,6 @@ impl Core {
         let outcome = outcome.and_then(|()| self.write_close_edit());
         self.registry.set_state(RegistryState::Closed);
         self.health.advance(IndexState::Closed);
-        self.budget.stop();
         *self.directory_lock.lock() = None;
         let runtime = self.runtime.lock().take();
         drop(runtime);

@@ -12,9 +12,9 @@ use std::time::Instant;
 
 use super::budget::NoRoom;
 use super::core::Core;
-use super::counters::add;
 use super::refusal::Need;
 use super::section::Placed;
+use super::stalls::StallCause;
 use crate::config::Durability;
 use crate::error::{Error, Result};
 use crate::route::RouteMap;
@@ -132,8 +132,7 @@ impl Core {
         };
         self.carry_out(commit, &placed)?;
         self.wake_flush_if_needed();
-        let indeterminate = |_| Error::Indeterminate { cause: self.health.cause() };
-        self.publisher.wait_visible(placed.last_seq).map_err(indeterminate)?;
+        self.wait_visible(placed.last_seq)?;
         if matches!(durability, Durability::GroupSync | Durability::Sync) {
             let delay = if durability == Durability::GroupSync {
                 self.config.log.group_delay
@@ -146,19 +145,21 @@ impl Core {
         Ok(())
     }
 
-    /// Takes room in the write budget, waiting in line where there is none (PROTOCOL C2).
+    /// Takes room in the write budget, slowed or waiting in line where there is little or none (PROTOCOL C2).
     fn take_room(&self, bytes: u64) -> Result<()> {
         if self.budget.try_take(bytes) {
             return Ok(());
         }
         let start = Instant::now();
-        let taken = self.budget.take(
-            bytes,
-            || self.scheduler.ask_for_room(),
-            || self.refused_writes.cause_of(Need::Flush),
-        );
-        add(&self.counters.stalls, 1);
-        add(&self.counters.stall_micros, start.elapsed().as_micros() as u64);
+        let ask_for_room = || {
+            self.scheduler.ask_for_room();
+            self.cause_of_full_budget()
+        };
+        let (taken, held_up_by) =
+            self.budget.take(bytes, ask_for_room, || self.refused_writes.cause_of(Need::Flush));
+        if let Some(cause) = held_up_by {
+            self.counters.stalls.note(cause, start.elapsed());
+        }
         taken.map_err(|no_room| match no_room {
             NoRoom::Refused(cause) if !self.health.has_failed() => Error::WritesRefused { cause },
             _ => self.health.refusal(),
@@ -180,15 +181,42 @@ impl Core {
                 }
                 Err(Obstacle::NoLog) => {
                     drop(held);
+                    let start = Instant::now();
                     self.prepare_next_log(commit.record.record_bytes())?;
+                    self.counters.stalls.note(StallCause::Log, start.elapsed());
                 }
                 Err(Obstacle::Crowded) => {
                     drop(held);
-                    self.check_writable()?;
-                    thread::yield_now();
+                    self.wait_for_other_commits()?;
                 }
             }
         }
+    }
+
+    /// Waits until one more commit may be under way.
+    fn wait_for_other_commits(&self) -> Result<()> {
+        let start = Instant::now();
+        loop {
+            self.check_writable()?;
+            thread::yield_now();
+            let next_ticket = self.section.lock().next_ticket;
+            if self.publisher.has_room(next_ticket) {
+                break;
+            }
+        }
+        self.counters.stalls.note(StallCause::Commits, start.elapsed());
+        Ok(())
+    }
+
+    /// Waits until what was committed through `seq` can be read.
+    fn wait_visible(&self, seq: u64) -> Result<()> {
+        if self.publisher.is_visible_soon(seq) {
+            return Ok(());
+        }
+        let start = Instant::now();
+        let visible = self.publisher.wait_visible(seq);
+        self.counters.stalls.note(StallCause::Visibility, start.elapsed());
+        visible.map_err(|_| Error::Indeterminate { cause: self.health.cause() })
     }
 
     /// The commit section.

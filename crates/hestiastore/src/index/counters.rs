@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::stalls::Stalls;
 use crate::metrics::{Histogram, ShardedCounter};
 
 /// Counters of an open index. Hot ones are sharded; those of jobs are plain.
@@ -19,8 +20,7 @@ pub(crate) struct Counters {
     pub(crate) log_records: ShardedCounter,
     /// How long each sync of the log took.
     pub(crate) log_syncs: Histogram,
-    pub(crate) stalls: AtomicU64,
-    pub(crate) stall_micros: AtomicU64,
+    pub(crate) stalls: Stalls,
     pub(crate) flushes: AtomicU64,
     pub(crate) flushed_bytes: AtomicU64,
     pub(crate) delta_merges: AtomicU64,

@@ -83,6 +83,7 @@ impl Core {
             self.flush_layer(segment, &layer).map_err(|error| self.refuse_unless_over(Need::Flush, error))?;
             self.accept_writes(Need::Flush);
         }
+        self.note_crowding();
         // Logs that could go and stay for now are no failure of the flush.
         let trimmed = self.trim_logs();
         self.note_background_failure("giving up logs", &trimmed);
@@ -90,6 +91,7 @@ impl Core {
     }
 
     fn flush_layer(&self, segment: &Arc<Segment>, layer: &Layer) -> Result<()> {
+        let _measured = self.budget.begin_flush();
         // A merge into main under way would not know of a run that joins meanwhile.
         let alone = segment.structural_slot.try_take();
         // The log first: a run that a crash leaves unnamed holds nothing that the log does not.
@@ -183,7 +185,7 @@ impl Core {
     fn release_buffer(&self, buffer: &WriteBuffer) {
         if buffer.end_use() {
             self.frozen_bytes.fetch_sub(buffer.stamped_bytes(), Ordering::Relaxed);
-            self.budget.release(buffer.charged_bytes());
+            self.budget.release_flushed(buffer.charged_bytes());
         }
     }
 
@@ -328,6 +330,7 @@ impl Core {
         let before = segment.publish(Arc::new(next));
         drop(installing);
         self.count_runs(outputs);
+        self.note_crowding();
         for run in inputs.iter().filter(|run| committed.obsolete.contains(&run.handle.uid)) {
             run.handle.mark_obsolete();
             self.registry.forget(&run.handle);

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::core::Core;
 use super::counters::read;
-use crate::metrics::MetricsSnapshot;
+use super::stalls::{StallCause, Stalls};
+use crate::metrics::{MetricsSnapshot, WritePathMetrics};
 use crate::segment::Segment;
 use crate::sync::atomic::Ordering;
 
@@ -65,8 +66,7 @@ impl Core {
         write_path.delta_cache_bytes = self.delta_cache.lock().bytes();
         write_path.flushes = read(&counters.flushes);
         write_path.flushed_bytes = read(&counters.flushed_bytes);
-        write_path.stall_count = read(&counters.stalls);
-        write_path.stall_micros = read(&counters.stall_micros);
+        measure_stalls(&counters.stalls, write_path);
         snapshot.io.written_bytes = read(&counters.run_bytes) + counters.log_bytes.sum();
         snapshot.io.quarantined_files = read(&counters.quarantined_files);
     }
@@ -135,5 +135,26 @@ impl Core {
         log.sync_max_micros = syncs.max_nanos / 1_000;
         log.synced_seq = self.logs.synced_seq();
         log.last_seq = self.publisher.visible();
+    }
+}
+
+fn measure_stalls(stalls: &Stalls, write_path: &mut WritePathMetrics) {
+    let total = stalls.total();
+    (write_path.stall_count, write_path.stall_micros) = (total.count, total.micros);
+    let places = [
+        (StallCause::Slowed, &mut write_path.stall_slowed_count, &mut write_path.stall_slowed_micros),
+        (StallCause::Room, &mut write_path.stall_room_count, &mut write_path.stall_room_micros),
+        (StallCause::Merges, &mut write_path.stall_merges_count, &mut write_path.stall_merges_micros),
+        (StallCause::Log, &mut write_path.stall_log_count, &mut write_path.stall_log_micros),
+        (StallCause::Commits, &mut write_path.stall_commits_count, &mut write_path.stall_commits_micros),
+        (
+            StallCause::Visibility,
+            &mut write_path.stall_visibility_count,
+            &mut write_path.stall_visibility_micros,
+        ),
+    ];
+    for (cause, count, micros) in places {
+        let stall = stalls.of(cause);
+        (*count, *micros) = (stall.count, stall.micros);
     }
 }

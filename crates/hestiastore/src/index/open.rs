@@ -276,7 +276,7 @@ fn build(
         registry,
         section: Mutex::new(Section::new(state.index_uuid, state.lineage, 1)),
         publisher: Publisher::new(0),
-        budget: WriteBudget::new(config.write_buffer.budget_bytes),
+        budget: WriteBudget::new(config.write_buffer.budget_bytes, Arc::clone(&request.environment.clock)),
         refused_writes: RefusedWrites::default(),
         frozen_bytes: AtomicU64::new(0),
         logs: LogKeeper::new(),

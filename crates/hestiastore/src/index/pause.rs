@@ -32,7 +32,8 @@ impl Drop for MaintenancePause {
 impl Core {
     pub(crate) fn pause_maintenance(&self) -> MaintenancePause {
         self.scheduler.pause();
-        // A flush may have been put off until a merge that will not come now.
+        // A flush may have been put off until a merge that will not come now, or writers slowed down for it.
+        self.note_crowding();
         self.wake_flush_if_needed();
         MaintenancePause { scheduler: Arc::clone(&self.scheduler) }
     }

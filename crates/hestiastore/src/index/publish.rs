@@ -109,13 +109,21 @@ impl Publisher {
         }
     }
 
-    /// Waits until `seq` can be read.
-    pub(crate) fn wait_visible(&self, seq: u64) -> Result<(), Wedged> {
+    /// Whether `seq` can be read now or after a few looks.
+    pub(crate) fn is_visible_soon(&self, seq: u64) -> bool {
         for _ in 0..SPINS {
             if self.visible() >= seq {
-                return Ok(());
+                return true;
             }
             hint::spin_loop();
+        }
+        false
+    }
+
+    /// Waits until `seq` can be read.
+    pub(crate) fn wait_visible(&self, seq: u64) -> Result<(), Wedged> {
+        if self.is_visible_soon(seq) {
+            return Ok(());
         }
         self.sleepers.fetch_add(1, Ordering::SeqCst);
         let mut guard = self.lock.lock();

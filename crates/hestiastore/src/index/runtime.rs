@@ -139,7 +139,8 @@ mod tests {
     fn the_threads_end_with_the_last_user() {
         let runtime = Runtime::builder().maintenance_threads(3).build();
         let pool = watch(&runtime);
-        let indexes = [0, 1].map(|_| SegmentIndex::<u64, u64>::in_memory().runtime(&runtime).create().unwrap());
+        let indexes =
+            [0, 1].map(|_| SegmentIndex::<u64, u64>::in_memory().runtime(&runtime).create().unwrap());
         drop(runtime);
         let [first, second] = indexes;
         first.put(1, 2).unwrap();

@@ -326,7 +326,8 @@ impl Core {
             return Ok(());
         }
         let route = self.route.load_full();
-        let ready = |segment: &&Arc<Segment>| !segment.version().active.is_empty() && !self.is_crowded(segment);
+        let ready =
+            |segment: &&Arc<Segment>| !segment.version().active.is_empty() && !self.is_crowded(segment);
         let mut filled: Vec<&Arc<Segment>> = route.segments().iter().filter(ready).collect();
         filled.sort_by_key(|segment| std::cmp::Reverse(segment.version().active.charged_bytes()));
         for segment in filled {
@@ -336,16 +337,6 @@ impl Core {
             // Another thread is at it, and looks again when it is done.
         }
         Ok(())
-    }
-
-    /// Whether a segment has so many deltas that a merge must come before the next flush: writers wait
-    /// rather than readers suffer. Never where no merge will come.
-    fn is_crowded(&self, segment: &Segment) -> bool {
-        const CROWDED_FAN_INS: usize = 8;
-        let stuck = segment.damaged.load(Ordering::Acquire) || segment.merges_fail.load(Ordering::Acquire);
-        let merges_come = self.config.maintenance.automatic && !stuck && !self.scheduler.is_paused();
-        let deltas = segment.version().layers.len();
-        merges_come && deltas >= CROWDED_FAN_INS * self.config.segment.delta_fan_in as usize
     }
 
     /// Unlinks the files that nobody reads any more.

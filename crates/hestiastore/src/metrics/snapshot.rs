@@ -135,10 +135,34 @@ groups! {
         flushes: u64,
         /// Bytes that flushes wrote.
         flushed_bytes: u64,
-        /// Writes that had to wait for room.
+        /// Times that a writer was held up, whatever the cause.
         stall_count: u64,
-        /// How long they waited in all, in microseconds.
+        /// How long in all, in microseconds.
         stall_micros: u64,
+        /// Of these, slowed because the write budget fills faster than flushes empty it.
+        stall_slowed_count: u64,
+        /// How long, in microseconds.
+        stall_slowed_micros: u64,
+        /// Of these, held up because the write budget was full.
+        stall_room_count: u64,
+        /// How long, in microseconds.
+        stall_room_micros: u64,
+        /// Of these, the same, while what filled it waited for merges.
+        stall_merges_count: u64,
+        /// How long, in microseconds.
+        stall_merges_micros: u64,
+        /// Of these, held up because the log was full and the next one not ready.
+        stall_log_count: u64,
+        /// How long, in microseconds.
+        stall_log_micros: u64,
+        /// Of these, held up because too many commits were under way.
+        stall_commits_count: u64,
+        /// How long, in microseconds.
+        stall_commits_micros: u64,
+        /// Of these, held up because an earlier commit was not visible yet.
+        stall_visibility_count: u64,
+        /// How long, in microseconds.
+        stall_visibility_micros: u64,
     }
 
     /// Segments and their runs.
@@ -355,7 +379,13 @@ mod tests {
             r#""operations":{"puts":18446744073709551615,"gets":0,"get_hits":0,"deletes":0,"batches":0,"#,
             r#""batch_operations":0,"iterators":0,"entries_read":0},"#,
             r#""write_path":{"buffered_bytes":0,"budget_bytes":0,"delta_cache_bytes":0,"flushes":0,"flushed_bytes":0,"#,
-            r#""stall_count":0,"stall_micros":0},"#,
+            r#""stall_count":0,"stall_micros":0,"#,
+            r#""stall_slowed_count":0,"stall_slowed_micros":0,"#,
+            r#""stall_room_count":0,"stall_room_micros":0,"#,
+            r#""stall_merges_count":0,"stall_merges_micros":0,"#,
+            r#""stall_log_count":0,"stall_log_micros":0,"#,
+            r#""stall_commits_count":0,"stall_commits_micros":0,"#,
+            r#""stall_visibility_count":0,"stall_visibility_micros":0},"#,
             r#""segments":{"count":0,"runs":0,"main_runs":0,"delta_runs":0,"entries_estimate":0,"#,
             r#""stored_bytes":0,"splits":0,"delta_merges":0,"main_merges":0},"#,
             r#""cache":{"hits":0,"misses":0,"bytes":0,"budget_bytes":0,"loaded_bytes":0,"#,
@@ -381,7 +411,8 @@ mod tests {
         let table = metrics.to_string();
         let starts: Vec<_> = table.lines().map(|line| line.rfind(' ').map(|at| at + 1)).collect();
         assert!(starts.iter().all(|start| *start == starts[0]), "{table}");
-        assert!(table.contains("\nsnapshots.oldest_seq            -\n"), "{table}");
-        assert!(table.contains("\nlog.mode                        buffered\n"), "{table}");
+        let rows: Vec<Vec<_>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert!(rows.contains(&vec!["snapshots.oldest_seq", "-"]), "{table}");
+        assert!(rows.contains(&vec!["log.mode", "buffered"]), "{table}");
     }
 }

@@ -152,7 +152,7 @@ fn a_pause_lets_those_through_who_wait_for_a_merge() {
     let pause = index.pause_maintenance();
     // More runs than a segment may have before its flushes wait for a merge.
     for round in 0..20u8 {
-        index.put(1, vec![round; 100]).unwrap();
+        (0..100u64).for_each(|n| index.put(n, vec![round; 200]).unwrap());
         index.flush_and_wait().unwrap();
     }
     barrier.arm();
@@ -160,11 +160,11 @@ fn a_pause_lets_those_through_who_wait_for_a_merge() {
     barrier.wait_held();
     thread::scope(|scope| {
         let writer = scope.spawn(|| {
-            for n in 0..3_000u64 {
-                index.put(n, vec![2; 600]).unwrap();
+            for n in 0..30u64 {
+                index.put(n, vec![2; 60_000]).unwrap();
             }
         });
-        // The buffers are as full as they get before a flush.
+        // So full that a flush is due.
         wait_until(|| {
             let write_path = index.metrics_snapshot().write_path;
             writer.is_finished() || write_path.buffered_bytes > write_path.budget_bytes / 2
@@ -174,7 +174,7 @@ fn a_pause_lets_those_through_who_wait_for_a_merge() {
         barrier.open();
         drop(pause);
     });
-    assert_eq!(index.len().unwrap(), 3_000);
+    assert_eq!(index.len().unwrap(), 100);
 }
 
 /// The merge ends only when the flush is done, for which there is no other thread.
@@ -455,10 +455,11 @@ fn an_index_on_a_full_disk_leaves_the_threads_to_others() {
     let runtime = one_thread();
     let full = Arc::new(AtomicBool::new(true));
     let inside = Arc::clone(&full);
-    let before = move |operation: &Operation| match operation.is("create run") && inside.load(Ordering::SeqCst) {
-        true => Err(io::ErrorKind::StorageFull.into()),
-        false => Ok(()),
-    };
+    let before =
+        move |operation: &Operation| match operation.is("create run") && inside.load(Ordering::SeqCst) {
+            true => Err(io::ErrorKind::StorageFull.into()),
+            false => Ok(()),
+        };
     let directory = Observed::with_hooks(&SimulatedDirectory::new(), before, |_| {});
     let index = merging(&directory, &runtime).create().unwrap();
     let other_directory = Observed::new(&SimulatedDirectory::new());
