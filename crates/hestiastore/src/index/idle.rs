@@ -4,9 +4,9 @@
 //! One segment at a time, and what is at work gives way as soon as another job waits. What is in the buffers stays
 //! there and in the log, unless it is much.
 
+use crate::sync::atomic::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
-use crate::sync::atomic::Ordering;
 
 use super::core::Core;
 use super::jobs::{MergeScope, Occasion};

@@ -7,8 +7,8 @@
 //! What is written between that cut and the swap of the route stays in the parents' buffers. The merged segment
 //! inherits them, and flushes them together, into one run: a run answers for all keys of its segment.
 
-use std::sync::Arc;
 use crate::sync::atomic::Ordering;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::core::Core;
