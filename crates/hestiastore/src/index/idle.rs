@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::core::Core;
-use super::jobs::{MergeScope, Urgency};
+use super::jobs::{MergeScope, Occasion};
 use crate::error::{Error, Result};
 use crate::segment::{Segment, SegmentVersion};
 use crate::sync::atomic::Ordering;
@@ -116,7 +116,7 @@ impl Core {
         } else {
             return Ok(false);
         };
-        self.merge_layers(segment, &version, flushed, &scope, Urgency::WhenIdle)?;
+        self.merge_layers(segment, &version, flushed, &scope, Occasion::WhenIdle)?;
         drop(slot);
         // It may be large enough to be split, or full of crumbs.
         self.scheduler.request_structural(segment);

@@ -12,7 +12,8 @@ use crate::error::{Error, Result};
 use crate::manifest::Change;
 use crate::segment::write_buffer::WriteBuffer;
 use crate::segment::{
-    FlushInput, Layer, MergedRun, Retention, RunRef, Segment, SegmentVersion, StructuralJob, merge_runs,
+    FlushInput, Layer, MergedRun, Retention, RunRef, Segment, SegmentVersion, StructuralJob, TakenSlot,
+    merge_runs,
 };
 use crate::sync::atomic::Ordering;
 
@@ -36,43 +37,48 @@ impl Core {
     }
 
     /// Writes every frozen buffer of the segment out, oldest first; the active one is frozen if there is
-    /// no other. Waits for a flush that is under way.
+    /// no other. Waits for a flush that is under way: for the threads of callers.
     pub(crate) fn flush_segment(&self, segment: &Arc<Segment>) -> Result<()> {
-        let slot = segment.flush_slot.take();
-        self.flush_in_slot(segment)?;
-        drop(slot);
-        self.wake_flush_if_needed();
-        Ok(())
-    }
-
-    /// The same, if the segment holds anything through `seq` once a flush that is under way has ended.
-    pub(super) fn flush_segment_through(&self, segment: &Arc<Segment>, seq: u64) -> Result<()> {
-        let slot = segment.flush_slot.take();
-        if segment.version().least_unflushed_seq() <= seq {
-            self.flush_in_slot(segment)?;
-        }
-        drop(slot);
-        self.wake_flush_if_needed();
-        Ok(())
+        self.flush_in_slot(segment, segment.flush_slot.take())
     }
 
     /// The same, unless a flush is under way: `false`.
     pub(crate) fn try_flush_segment(&self, segment: &Arc<Segment>) -> Result<bool> {
+        self.try_flush_segment_through(segment, u64::MAX)
+    }
+
+    /// The same, if the segment holds anything through `seq`.
+    pub(super) fn try_flush_segment_through(&self, segment: &Arc<Segment>, seq: u64) -> Result<bool> {
         let Some(slot) = segment.flush_slot.try_take() else { return Ok(false) };
-        self.flush_in_slot(segment)?;
-        drop(slot);
-        // Who found the slot taken meanwhile went away, and a writer may wait for what it came for.
-        self.wake_flush_if_needed();
+        if segment.version().least_unflushed_seq() <= seq {
+            self.flush_in_slot(segment, slot)?;
+        }
         Ok(true)
     }
 
-    fn flush_in_slot(&self, segment: &Arc<Segment>) -> Result<()> {
+    fn flush_in_slot(&self, segment: &Arc<Segment>, slot: TakenSlot<'_>) -> Result<()> {
+        let outcome = self.flush_layers_of(segment);
+        if outcome.is_ok() {
+            self.split_if_waited_for(segment);
+        }
+        drop(slot);
+        if outcome.is_ok() {
+            // Only now: a split that found the slot taken has gone away.
+            self.scheduler.request_structural(segment);
+            // So has who came for the next flush, for which a writer may wait.
+            self.wake_flush_if_needed();
+        } else {
+            self.scheduler.pool().wake();
+        }
+        outcome
+    }
+
+    fn flush_layers_of(&self, segment: &Arc<Segment>) -> Result<()> {
         if segment.version().unflushed().next().is_none() {
             self.freeze(segment);
         }
         self.flush_frozen(segment, Structural::Free)?;
         self.note_crowding();
-        self.scheduler.request_structural(segment);
         // Logs that could go and stay for now are no failure of the flush.
         let trimmed = self.trim_logs();
         self.note_background_failure("giving up logs", &trimmed);
@@ -229,50 +235,71 @@ impl Core {
         }
     }
 
-    /// One structural job after another, until the segment needs none.
+    /// The structural job that the segment needs most. If it needs another one, that waits for its turn among
+    /// the jobs of other segments.
     pub(crate) fn tend_segment(&self, segment: &Arc<Segment>) -> Result<()> {
-        if !self.config.maintenance.automatic {
+        if self.tend_once(segment)? {
+            self.scheduler.request_structural(segment);
             return Ok(());
-        }
-        while let Some(_slot) = segment.structural_slot.try_take() {
-            if segment.is_retired() || segment.damaged.load(Ordering::Acquire) || self.is_ending() {
-                break;
-            }
-            let unsplittable = segment.unsplittable_bytes.load(Ordering::Acquire);
-            // Places in the version mean something in this version only.
-            let version = segment.version().clone();
-            let Some(job) = self.merge_limits().next_job(&version, unsplittable) else { break };
-            let outcome = match job {
-                StructuralJob::MergeDeltas(layers) => {
-                    self.merge_layers(segment, &version, layers, &MergeScope::Deltas, Urgency::Asked)
-                }
-                StructuralJob::MergeMain => self.merge_all(segment, &version, MergeScope::OverlappedMain),
-                StructuralJob::MergeCrumbs(places) => {
-                    self.merge_layers(segment, &version, 0..0, &MergeScope::MainAt(places), Urgency::Asked)
-                }
-                StructuralJob::Split(parts) => match self.split_segment(segment, parts) {
-                    Ok(true) => break,
-                    Ok(false) => return self.stop_splitting(segment),
-                    Err(error) => Err(error),
-                },
-            };
-            self.note_damage(segment, outcome)?;
         }
         self.look_for_small_neighbours();
         Ok(())
     }
 
-    /// Merges everything of the segment into new main runs, if that changes anything, and splits it.
-    pub(crate) fn compact_segment(&self, segment: &Arc<Segment>) -> Result<()> {
-        let slot = segment.structural_slot.take();
+    /// The same; whether to come again.
+    fn tend_once(&self, segment: &Arc<Segment>) -> Result<bool> {
+        if !self.config.maintenance.automatic {
+            return Ok(false);
+        }
+        // Whoever is at it may have looked before what this is for had come.
+        let Some(_slot) = segment.structural_slot.try_take() else { return Ok(true) };
+        if segment.is_retired() || segment.damaged.load(Ordering::Acquire) || self.is_ending() {
+            return Ok(false);
+        }
+        // Places in the version mean something in this version only.
+        let version = segment.version().clone();
+        let Some(job) = self.needed_job(segment, &version) else { return Ok(false) };
+        let outcome = match job {
+            StructuralJob::MergeDeltas(layers) => {
+                let scope = MergeScope::Deltas;
+                self.merge_layers(segment, &version, layers, &scope, Occasion::Asked).map(|()| true)
+            }
+            StructuralJob::MergeMain => {
+                self.merge_all(segment, &version, MergeScope::OverlappedMain).map(|()| true)
+            }
+            StructuralJob::MergeCrumbs(places) => {
+                let scope = MergeScope::MainAt(places);
+                self.merge_layers(segment, &version, 0..0, &scope, Occasion::Asked).map(|()| true)
+            }
+            StructuralJob::Split(parts) => self.split_or_leave_to_flush(segment, parts).map(|()| false),
+        };
+        self.note_damage(segment, outcome)
+    }
+
+    /// What the policy says that a version of the segment needs most.
+    pub(super) fn needed_job(&self, segment: &Segment, version: &SegmentVersion) -> Option<StructuralJob> {
+        let unsplittable = segment.unsplittable_bytes.load(Ordering::Acquire);
+        self.merge_limits().next_job(version, unsplittable)
+    }
+
+    /// Merges everything of the segment into new main runs, if that changes anything, and splits it. `false`
+    /// if a structural job is under way.
+    pub(crate) fn try_compact_segment(&self, segment: &Arc<Segment>) -> Result<bool> {
+        let Some(slot) = segment.structural_slot.try_take() else { return Ok(false) };
         let version = segment.version().clone();
         if segment.is_retired() || !version.can_compact() {
-            return Ok(());
+            return Ok(true);
         }
         let outcome = self.merge_all(segment, &version, MergeScope::WholeMain);
         self.note_damage(segment, outcome)?;
         drop(slot);
-        self.tend_segment(segment)
+        while !self.scheduler.is_paused() && self.tend_once(segment)? {
+            if segment.structural_slot.is_taken() {
+                break;
+            }
+        }
+        self.scheduler.request_structural(segment);
+        Ok(true)
     }
 
     /// A corrupt input stops the structural jobs of its segment, not the index (PROTOCOL D8).
@@ -283,12 +310,6 @@ impl Core {
         outcome
     }
 
-    /// No key to split at: not asked again until the segment has grown.
-    fn stop_splitting(&self, segment: &Segment) -> Result<()> {
-        segment.unsplittable_bytes.store(segment.version().main_bytes(), Ordering::Release);
-        Ok(())
-    }
-
     /// Merges all that is flushed, with the main runs that `scope` adds. The caller holds the structural slot.
     pub(super) fn merge_all(
         &self,
@@ -296,7 +317,7 @@ impl Core {
         version: &SegmentVersion,
         scope: MergeScope,
     ) -> Result<()> {
-        self.merge_layers(segment, version, version.flushed_layers(), &scope, Urgency::Asked)
+        self.merge_layers(segment, version, version.flushed_layers(), &scope, Occasion::Asked)
     }
 
     /// Merges the layers at these places of `version`, all of them flushed, and the main runs that
@@ -307,7 +328,7 @@ impl Core {
         version: &SegmentVersion,
         layers: std::ops::Range<usize>,
         scope: &MergeScope,
-        urgency: Urgency,
+        occasion: Occasion,
     ) -> Result<()> {
         let Some(merged) = version.layers.get(layers) else { return Ok(()) };
         let deltas: Vec<Arc<RunRef>> = merged.iter().flat_map(|layer| &layer.runs).cloned().collect();
@@ -326,7 +347,7 @@ impl Core {
             bottom: into_main,
             cut_bytes: if into_main { self.merge_limits().cut_bytes(total) } else { u64::MAX },
             fences: if into_main { fences(version, &inputs) } else { Vec::new() },
-            gives_way: urgency == Urgency::WhenIdle,
+            gives_way: occasion == Occasion::WhenIdle,
         };
         let (visible, readers) = self.capture_readers();
         let outputs = self.write_runs(
@@ -406,7 +427,7 @@ pub(super) enum Structural {
 
 /// Whether a merge ends without a result when other jobs wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Urgency {
+pub(super) enum Occasion {
     Asked,
     WhenIdle,
 }

@@ -20,6 +20,7 @@ mod health;
 mod idle;
 mod index_scan;
 mod iter;
+mod job;
 mod jobs;
 mod keeper;
 mod log_loss;
@@ -30,6 +31,8 @@ mod neighbours;
 mod open;
 mod outputs;
 mod pace;
+mod pause;
+mod pool;
 mod publish;
 mod quarantine;
 mod read;
@@ -37,12 +40,14 @@ mod recovery;
 mod refusal;
 mod renew;
 mod retry;
+mod runtime;
 mod scheduler;
 mod scrub;
 mod section;
 mod snapshot;
 mod split;
 mod stalls;
+mod throttle;
 mod verify_logs;
 
 use std::cell::RefCell;
@@ -58,6 +63,8 @@ pub use commit::{MAX_KEY_BYTES, MAX_VALUE_BYTES};
 pub use health::IndexState;
 pub use iter::{Cursor, Iter};
 pub use log_loss::{LogLoss, RunBeyondCut};
+pub use pause::MaintenancePause;
+pub use runtime::{Runtime, RuntimeBuilder};
 pub use scrub::{ScrubOptions, ScrubProgress};
 pub use snapshot::{Snapshot, ValueRef};
 pub use verify_logs::{ListedLogFile, ListedLogs, LogEnd, LogFileReport, LogsReport};
@@ -370,12 +377,21 @@ impl<K: KeyType, V: ValueType> SegmentIndex<K, V> {
     }
 
     /// Returns when background maintenance has nothing left to do. Work that is done when the index is idle is not
-    /// waited for.
+    /// waited for, nor what is paused.
     ///
     /// # Errors
     /// `Closed`, `Failed`.
     pub fn wait_until_idle(&self) -> Result<()> {
         self.core.wait_until_idle()
+    }
+
+    /// From now until what is returned is dropped no merge, split or background scrub begins by itself; those under
+    /// way end. Flushes go on, since writers need them, and so does what callers ask for: `flush`, `compact`, `scrub` and
+    /// their like. Several pauses may overlap. `close` works as ever.
+    ///
+    /// Runs pile up meanwhile, and reads become slower with each.
+    pub fn pause_maintenance(&self) -> MaintenancePause {
+        self.core.pause_maintenance()
     }
 
     /// Reads everything from disk, around the caches, and verifies it: checksums, order, bounds, counts,

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::manifest::Change;
 use crate::route::RouteMap;
 use crate::segment::write_buffer::WriteBuffer;
-use crate::segment::{Layer, LoadRuns, RunRef, Segment, SegmentVersion, split_keys};
+use crate::segment::{Layer, LoadRuns, RunRef, Segment, SegmentVersion, StructuralJob, split_keys};
 use crate::sync::atomic::Ordering;
 
 /// The bounds of a child.
@@ -19,20 +19,55 @@ struct Part {
 }
 
 impl Core {
-    /// Splits the segment into up to `parts`; the caller holds its structural slot. `false` if it offers
-    /// no key to split at.
+    /// Splits the segment; the caller holds its structural slot. A split is never to wait for a flush under way,
+    /// which does it in its place at its end.
+    pub(super) fn split_or_leave_to_flush(&self, segment: &Arc<Segment>, parts: u64) -> Result<()> {
+        let mut slot = segment.flush_slot.try_take();
+        if slot.is_none() {
+            segment.split_waits.store(true, Ordering::Release);
+            // The flush may have ended between; if not, it asks for structural jobs again when it has.
+            slot = segment.flush_slot.try_take();
+        }
+        let Some(_slot) = slot else { return Ok(()) };
+        segment.split_waits.store(false, Ordering::Release);
+        self.split_in_slots(segment, parts)
+    }
+
+    /// A split that found this flush under way; the caller holds the flush slot.
+    pub(super) fn split_if_waited_for(&self, segment: &Arc<Segment>) {
+        if !segment.split_waits.swap(false, Ordering::AcqRel) || self.scheduler.is_paused() {
+            return;
+        }
+        let Some(_slot) = segment.structural_slot.try_take() else { return };
+        if segment.is_retired() || segment.damaged.load(Ordering::Acquire) || self.is_ending() {
+            return;
+        }
+        if let Some(StructuralJob::Split(parts)) = self.needed_job(segment, &segment.version()) {
+            let outcome = self.note_damage(segment, self.split_in_slots(segment, parts));
+            self.note_background_failure("split", &self.note_structural(segment, outcome));
+        }
+    }
+
+    fn split_in_slots(&self, segment: &Arc<Segment>, parts: u64) -> Result<()> {
+        if !self.split_segment(segment, parts)? {
+            // Not asked again until the segment has grown.
+            segment.unsplittable_bytes.store(segment.version().main_bytes(), Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// Splits the segment into up to `parts`; the caller holds its structural and its flush slot. `false` if it
+    /// offers no key to split at.
     ///
-    /// The parent's buffers that no run holds yet are inherited by all children: its flush has not
-    /// begun, since this holds the flush slot too, and each child flushes its own part of them.
+    /// The parent's buffers that no run holds yet are inherited by all children: no flush of it is under
+    /// way, and each child flushes its own part of them.
     pub(super) fn split_segment(&self, segment: &Arc<Segment>, parts: u64) -> Result<bool> {
-        let flush_slot = segment.flush_slot.take();
         let keys = split_keys(segment, &segment.version().main, parts, &self.registry)?;
         if keys.is_empty() {
             return Ok(false);
         }
         let parts = parts_between(segment, &keys);
         let children = self.publish_split(segment, &parts)?;
-        drop(flush_slot);
         add(&self.counters.splits, 1);
         for child in &children {
             self.keep_apart(child);

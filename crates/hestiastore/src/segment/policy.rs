@@ -37,7 +37,7 @@ const CRUMBS_PER_TARGET: u64 = 16;
 const MOST_NEIGHBOURS: usize = 16;
 
 /// More layers than this many fan-ins are merged whatever their sizes.
-const LAYERS_PER_FAN_IN: usize = 3;
+pub(crate) const LAYERS_PER_FAN_IN: usize = 3;
 
 impl MergeLimits {
     /// The job that `version` needs most, if any.
