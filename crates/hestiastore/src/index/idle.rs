@@ -4,7 +4,6 @@
 //! One segment at a time, and what is at work gives way as soon as another job waits. What is in the buffers stays
 //! there and in the log, unless it is much.
 
-use crate::sync::atomic::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -12,6 +11,7 @@ use super::core::Core;
 use super::jobs::{MergeScope, Occasion};
 use crate::error::{Error, Result};
 use crate::segment::{Segment, SegmentVersion};
+use crate::sync::atomic::Ordering;
 
 /// A buffer that holds so much is flushed.
 const LARGE_BUFFER_BYTES: u64 = 1 << 20;

@@ -107,7 +107,7 @@ impl Core {
         let may_join_main = alone.is_some() || structural == Structural::Held;
         let cut = self.wait_for_cut(layers)?;
         if layers.iter().filter_map(|layer| layer.buffer.as_ref()).all(|buffer| buffer.is_empty()) {
-            self.drop_empty(segment, layers, cut);
+            self.drop_empty(segment, layers);
             return Ok(());
         }
         // The log first: a run that a crash leaves unnamed holds nothing that the log does not.
@@ -120,12 +120,12 @@ impl Core {
         Ok(())
     }
 
-    /// Publishes the version without frozen buffers in which nothing came to be. The manifest need not know.
-    fn drop_empty(&self, segment: &Arc<Segment>, layers: &[Layer], cut: u64) {
+    /// Publishes the version without frozen buffers in which nothing came to be. The manifest does not know, and so
+    /// the flushed seq stays: the log need not be on disk so far.
+    fn drop_empty(&self, segment: &Arc<Segment>, layers: &[Layer]) {
         let _installing = segment.installing.lock();
         let mut next = segment.version().as_ref().clone();
         next.layers.retain(|other| !layers.iter().any(|layer| layer.rank == other.rank));
-        next.flushed_seq = next.flushed_seq.max(cut);
         let _before = segment.publish(Arc::new(next));
         layers
             .iter()

@@ -7,7 +7,6 @@
 //! What is written between that cut and the swap of the route stays in the parents' buffers. The merged segment
 //! inherits them, and flushes them together, into one run: a run answers for all keys of its segment.
 
-use crate::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::manifest::Change;
 use crate::segment::write_buffer::WriteBuffer;
 use crate::segment::{Layer, MAIN_RANK, RunRef, Segment, SegmentVersion, TakenSlot};
+use crate::sync::atomic::Ordering;
 
 /// So long the parts of a split are not merged again.
 const APART: Duration = Duration::from_secs(10);
@@ -90,6 +90,8 @@ impl Core {
         for parent in parents {
             self.flush_frozen(parent, Structural::Held)?;
         }
+        // The edit says that all through the cut is flushed (PROTOCOL D1).
+        self.sync_through(cut, Duration::ZERO)?;
         let merged = self.publish_merged(parents, cut)?;
         drop(slots);
         add(&self.counters.neighbour_merges, 1);
@@ -146,6 +148,8 @@ impl Core {
         changes.push(put_segment(&merged, &version));
         changes.extend(version.runs().map(|run| add_run(merged.id, run)));
         changes.push(Change::NextSegmentId(self.next_segment_id.load(Ordering::Relaxed)));
+        // No log may be left that tells of the cut, and no seq is given out twice.
+        changes.push(Change::LastSeq(cut));
         self.commit_edit(changes)?;
         let next_route = {
             let route = self.route.load();
