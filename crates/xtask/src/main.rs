@@ -8,6 +8,8 @@ mod cargo_test;
 mod chance;
 mod kill;
 mod outcome;
+mod soak;
+mod tsan;
 
 use std::process::{Command as Process, ExitCode};
 use std::time::Instant;
@@ -27,6 +29,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Kill(kill::Arguments),
+    Soak(soak::Arguments),
     /// Damages every byte, length, sector and file of a small store
     Sweep {
         /// Every place, not a sample
@@ -54,6 +57,17 @@ enum Command {
         #[arg(long)]
         seed: Option<u64>,
     },
+    /// Histories of real threads checked for strict serialisability, and transfers between accounts
+    Threads {
+        /// For each test
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// Of the first history
+        #[arg(long)]
+        seed: Option<u64>,
+    },
+    /// The engine's threads under ThreadSanitizer; needs a nightly compiler with rust-src
+    Tsan,
     /// Fuzzes every decoder
     Fuzz {
         /// Seconds for each target
@@ -82,6 +96,9 @@ impl Command {
             Self::Audit { .. } => "audit",
             Self::Crash { .. } => "crash",
             Self::Model { .. } => "model",
+            Self::Soak(_) => "soak",
+            Self::Threads { .. } => "threads",
+            Self::Tsan => "tsan",
             Self::Fuzz { .. } => "fuzz",
             Self::Disk => "disk",
             Self::All { .. } => "all",
@@ -97,6 +114,9 @@ impl Command {
             Self::Audit { show } => audit::run(*show),
             Self::Crash { full } => crash(*full),
             Self::Model { seeds, seed } => model(*seeds, *seed),
+            Self::Soak(arguments) => soak::run(arguments),
+            Self::Threads { seconds, seed } => threads(*seconds, *seed),
+            Self::Tsan => tsan::run(),
             Self::Fuzz { seconds } => fuzz(*seconds),
             Self::Disk => disk(),
             Self::All { full } => all(*full),
@@ -145,6 +165,12 @@ fn model(seeds: u64, seed: Option<u64>) -> Outcome<String> {
     Ok(format!("{seeds} seeds, {figures}"))
 }
 
+fn threads(seconds: u64, seed: Option<u64>) -> Outcome<String> {
+    let mut environment = vec![("HESTIA_THREADS_SECONDS", seconds.to_string())];
+    environment.extend(seed.map(|seed| ("HESTIA_THREADS_SEED", seed.to_string())));
+    Campaign { target: "threads", filter: None, environment, figures: &["linearisable: ", "bank: "] }.run()
+}
+
 fn fuzz(seconds: u64) -> Outcome<String> {
     let status = Process::new(format!("{WORKSPACE}/fuzz/run")).args(["-s", &seconds.to_string()]).status();
     match status.map_err(|error| format!("fuzz/run cannot be started: {error}"))? {
@@ -168,6 +194,7 @@ fn all(full: bool) -> Outcome<String> {
         Command::Sweep { full },
         Command::Crash { full },
         Command::Model { seeds, seed: None },
+        Command::Threads { seconds, seed: None },
         Command::Fuzz { seconds },
     ];
     let mut failed = Vec::new();
