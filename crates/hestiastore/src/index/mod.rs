@@ -14,6 +14,8 @@ mod core;
 mod counters;
 mod crowding;
 mod delta_cache;
+#[cfg(all(test, feature = "exploration"))]
+mod explorations;
 mod first_write;
 mod flush_all;
 mod health;
