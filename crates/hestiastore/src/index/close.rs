@@ -33,6 +33,7 @@ impl Core {
         if self.health.state() == IndexState::Closed {
             return Ok(());
         }
+        let _span = self.closing_span().entered();
         if unsaved == Unsaved::Keep {
             self.save_without_log()?;
         }
@@ -53,6 +54,7 @@ impl Core {
         self.registry.set_state(RegistryState::Closed);
         self.health.advance(IndexState::Closed);
         *self.directory_lock.lock() = None;
+        self.tell_closed(outcome.as_ref().err());
         outcome.map_err(finally)
     }
 

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use super::core::Core;
-use super::counters::add;
 use super::keeper::Keeper;
 use super::outputs::{PlanParts, add_run, put_segment, remove_run};
 use super::refusal::Need;
+use super::tell::Work;
 use crate::error::{Error, Result};
 use crate::manifest::Change;
 use crate::segment::write_buffer::WriteBuffer;
@@ -85,6 +85,17 @@ impl Core {
     }
 
     fn flush_layer(&self, segment: &Arc<Segment>, layer: &Layer) -> Result<()> {
+        let _span = self.span_of(Work::Flush, segment).entered();
+        let job = self.counters.flushes.begin();
+        let outcome = self.write_and_install_layer(segment, layer);
+        job.note_failure(&outcome);
+        let written_bytes = file_bytes(&outcome?);
+        job.note_done(0, written_bytes);
+        segment.counters.note_flush(written_bytes);
+        Ok(())
+    }
+
+    fn write_and_install_layer(&self, segment: &Arc<Segment>, layer: &Layer) -> Result<Vec<MergedRun>> {
         let _measured = self.budget.begin_flush();
         // A merge into main under way would not know of a run that joins meanwhile.
         let alone = segment.structural_slot.try_take();
@@ -94,8 +105,7 @@ impl Core {
         let _alone = alone.filter(|_| rank == crate::segment::MAIN_RANK);
         self.sync_directory()?;
         self.install_flush(segment, layer, rank, cut, &runs).inspect_err(|_| self.discard(&runs))?;
-        add(&self.counters.flushes, 1);
-        Ok(())
+        Ok(runs)
     }
 
     /// Waits until everything in a frozen layer is visible; the seq it was cut at.
@@ -166,8 +176,6 @@ impl Core {
         let before = segment.publish(Arc::new(next));
         drop(installing);
         drop(before);
-        self.count_runs(runs);
-        add(&self.counters.flushed_bytes, runs.iter().map(|run| run.summary.file_bytes).sum());
         self.release_buffer(buffer);
         if keep {
             self.keep_in_delta_cache(segment, buffer);
@@ -229,6 +237,7 @@ impl Core {
     fn note_damage(&self, segment: &Segment, outcome: Result<()>) -> Result<()> {
         if matches!(outcome, Err(Error::Corruption { .. } | Error::Unsupported { .. })) {
             segment.damaged.store(true, Ordering::Release);
+            self.tell_damaged(segment);
         }
         outcome
     }
@@ -253,7 +262,33 @@ impl Core {
         layers: std::ops::Range<usize>,
         scope: MergeScope,
     ) -> Result<()> {
-        let Some(merged) = version.layers.get(layers) else { return Ok(()) };
+        let (work, jobs) = match scope {
+            MergeScope::Deltas => (Work::DeltaMerge, &self.counters.delta_merges),
+            MergeScope::OverlappedMain | MergeScope::WholeMain => {
+                (Work::MainMerge, &self.counters.main_merges)
+            }
+        };
+        let _span = self.span_of(work, segment).entered();
+        let job = jobs.begin();
+        let outcome = self.write_and_install_merge(segment, version, layers, scope);
+        job.note_failure(&outcome);
+        if let Some((read_bytes, outputs)) = outcome? {
+            let written_bytes = file_bytes(&outputs);
+            job.note_done(read_bytes, written_bytes);
+            segment.counters.note_merge(written_bytes);
+        }
+        Ok(())
+    }
+
+    /// The bytes that were read, and the runs; `None` where there is nothing to merge.
+    fn write_and_install_merge(
+        &self,
+        segment: &Arc<Segment>,
+        version: &SegmentVersion,
+        layers: std::ops::Range<usize>,
+        scope: MergeScope,
+    ) -> Result<Option<(u64, Vec<MergedRun>)>> {
+        let Some(merged) = version.layers.get(layers) else { return Ok(None) };
         let deltas: Vec<Arc<RunRef>> = merged.iter().flat_map(|layer| &layer.runs).cloned().collect();
         let main = scope.main_inputs(version, &deltas);
         let inputs: Vec<Arc<RunRef>> = deltas.iter().chain(&main).cloned().collect();
@@ -282,8 +317,7 @@ impl Core {
         let ranks: Vec<u64> = merged.iter().map(|layer| layer.rank).collect();
         self.install_merge(segment, &ranks, &inputs, plan.rank, &outputs)
             .inspect_err(|_| self.discard(&outputs))?;
-        add(if into_main { &self.counters.main_merges } else { &self.counters.delta_merges }, 1);
-        Ok(())
+        Ok(Some((total, outputs)))
     }
 
     /// Replaces the layers of these ranks, and the other inputs, by the outputs.
@@ -311,7 +345,6 @@ impl Core {
         }
         let before = segment.publish(Arc::new(next));
         drop(installing);
-        self.count_runs(outputs);
         self.note_crowding();
         for run in inputs.iter().filter(|run| committed.obsolete.contains(&run.handle.uid)) {
             run.handle.mark_obsolete();
@@ -338,6 +371,10 @@ impl Core {
         deleted.append(unlinked);
         Ok(())
     }
+}
+
+fn file_bytes(runs: &[MergedRun]) -> u64 {
+    runs.iter().map(|run| run.summary.file_bytes).sum()
 }
 
 /// Which main runs a merge of deltas takes along.

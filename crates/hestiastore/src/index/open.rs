@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::budget::WriteBudget;
 use super::core::Core;
@@ -20,8 +20,9 @@ use super::refusal::{BackgroundFailures, RefusedWrites};
 use super::retry::Retry;
 use super::scheduler::Scheduler;
 use super::section::Section;
+use super::tell::{name_of, opening_span};
 use crate::config::{Config, ConfigPatch, merge_at_open};
-use crate::directory::{Directory, DirectoryLock, LockMode};
+use crate::directory::{Directory, DirectoryLock, LockMode, MeteredDirectory};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::manifest::{
@@ -62,6 +63,10 @@ pub(crate) struct OpenRequest {
 
 /// Opens or creates.
 pub(crate) fn open(mut request: OpenRequest) -> Result<Arc<Core>> {
+    let start = Instant::now();
+    let _span = opening_span(&name_of(&request.directory.location())).entered();
+    let counters = Counters::default();
+    request.directory = Arc::new(MeteredDirectory::new(request.directory, Arc::clone(&counters.io)));
     if request.existence == Existence::Must {
         refuse_foreign(&*request.directory)?;
     }
@@ -84,9 +89,10 @@ pub(crate) fn open(mut request: OpenRequest) -> Result<Arc<Core>> {
     confirm_end(&request.directory, &read)?;
     request.environment = request.environment.in_epoch(read.state.epoch);
     let policy = request.recovery;
-    let core = build(request, config, read.state, lock)?;
+    let core = build(request, config, read.state, lock, counters)?;
     recover(&core, policy)?;
     core.health.advance(IndexState::Ready);
+    core.tell_opened(start.elapsed());
     Ok(core)
 }
 
@@ -234,6 +240,7 @@ fn build(
     config: Config,
     state: ManifestState,
     lock: Box<dyn DirectoryLock>,
+    counters: Counters,
 ) -> Result<Arc<Core>> {
     let graveyard = Arc::new(Graveyard::default());
     let segments = segments(&state, &graveyard);
@@ -246,6 +253,7 @@ fn build(
         config.cache.segments.map(|limit| limit as usize),
     );
     Ok(Arc::new(Core {
+        name: name_of(&request.directory.location()).into(),
         run_settings: RunSettings::of(&config, state.hash_seed)?,
         key_type: state.key_type.clone(),
         value_type: state.value_type.clone(),
@@ -283,7 +291,7 @@ fn build(
             Arc::clone(&request.environment.clock),
         ),
         background_scrub: Mutex::default(),
-        counters: Counters::default(),
+        counters,
         directory: request.directory,
         environment: request.environment,
         config,
@@ -316,7 +324,7 @@ fn segments(state: &ManifestState, graveyard: &Arc<Graveyard>) -> Vec<Arc<Segmen
 
 fn handle(run: &RunReference, graveyard: &Arc<Graveyard>) -> Arc<RunHandle> {
     let keys = (run.smallest_key.clone().into(), run.largest_key.clone().into());
-    RunHandle::new(run.uid, run.file_bytes, run.max_seq, keys, graveyard)
+    RunHandle::new(run.uid, run.file_bytes, run.max_seq, keys, 0, graveyard)
 }
 
 fn add_reference(version: &mut SegmentVersion, run: &RunReference, handle: &Arc<RunHandle>) {

@@ -167,6 +167,12 @@ impl Scheduler {
         self.jobs.lock().compaction_failure.take()
     }
 
+    /// Jobs that wait: flushes, merges and splits, compactions.
+    pub(crate) fn waiting(&self) -> (u64, u64, u64) {
+        let jobs = self.jobs.lock();
+        (jobs.flushes.len() as u64, jobs.structural.len() as u64, jobs.compactions.len() as u64)
+    }
+
     /// Whether nothing waits and nothing is at work.
     pub(crate) fn is_idle(&self) -> bool {
         let jobs = self.jobs.lock();

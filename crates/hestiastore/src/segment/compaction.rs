@@ -18,6 +18,8 @@ use crate::run::{
 #[derive(Debug)]
 pub(crate) struct MergedRun {
     pub(crate) summary: RunSummary,
+    /// Bytes of overwritten versions in it, kept for readers.
+    pub(crate) kept_bytes: u64,
 }
 
 /// Where a job's output goes and how it is named.
@@ -52,6 +54,8 @@ pub(crate) struct SortedOutput<'a> {
     fences_passed: usize,
     /// No version of the last key was kept yet, so that a cut may fall before it.
     key_is_new: bool,
+    /// Of the run being written.
+    kept_bytes: u64,
     steps: u64,
 }
 
@@ -66,6 +70,7 @@ impl<'a> SortedOutput<'a> {
             done: Vec::new(),
             fences_passed: 0,
             key_is_new: false,
+            kept_bytes: 0,
             steps: 0,
         }
     }
@@ -98,7 +103,10 @@ impl<'a> SortedOutput<'a> {
     /// Takes the next version, if anybody can see it.
     pub(crate) fn add(&mut self, key: &[u8], seq: u64, kind: EntryKind, value: &[u8]) -> Result<()> {
         match self.decide(key, seq, kind)? {
-            Some(seq) => self.writer()?.add(key, seq, kind, value),
+            Some(seq) => {
+                self.note_if_overwritten(key.len() + value.len());
+                self.writer()?.add(key, seq, kind, value)
+            }
             None => Ok(()),
         }
     }
@@ -106,9 +114,19 @@ impl<'a> SortedOutput<'a> {
     /// Takes the version that a cursor stands on; a large value is copied as it is stored.
     fn take(&mut self, cursor: &RunCursor) -> Result<()> {
         let Some(seq) = self.decide(cursor.key(), cursor.seq(), cursor.kind())? else { return Ok(()) };
-        match cursor.stored_value_chunk()? {
-            Some(stored) => self.writer()?.add_value_chunk(cursor.key(), seq, &stored),
-            None => self.writer()?.add(cursor.key(), seq, cursor.kind(), &cursor.value()?),
+        if let Some(stored) = cursor.stored_value_chunk()? {
+            self.note_if_overwritten(cursor.key().len() + stored.stored_bytes());
+            return self.writer()?.add_value_chunk(cursor.key(), seq, &stored);
+        }
+        let value = cursor.value()?;
+        self.note_if_overwritten(cursor.key().len() + value.len());
+        self.writer()?.add(cursor.key(), seq, cursor.kind(), &value)
+    }
+
+    /// A version is about to be written. All but the newest of a key are there for readers in the past.
+    fn note_if_overwritten(&mut self, bytes: usize) {
+        if !self.key_is_new {
+            self.kept_bytes += bytes as u64;
         }
     }
 
@@ -151,7 +169,7 @@ impl<'a> SortedOutput<'a> {
         if let Some(mut writer) = self.writer.take() {
             writer.answer_until(upper.as_deref());
             let summary = writer.finish()?;
-            self.done.push(MergedRun { summary });
+            self.done.push(MergedRun { summary, kept_bytes: std::mem::take(&mut self.kept_bytes) });
             self.lower = upper.unwrap_or_default();
         }
         Ok(())

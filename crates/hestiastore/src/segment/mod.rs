@@ -31,6 +31,7 @@ pub(crate) use split::split_keys;
 pub(crate) use version::{Graveyard, Layer, MAIN_RANK, RunHandle, RunRef, SegmentVersion};
 
 use crate::error::Result;
+use crate::metrics::SegmentCounters;
 use crate::run::Run;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{ArcSwap, Guard};
@@ -64,6 +65,9 @@ pub(crate) struct Segment {
     pub(crate) unsplittable_bytes: AtomicU64,
     /// Replaced by others in the route map: no job begins here any more.
     pub(crate) retired: AtomicBool,
+    pub(crate) counters: Arc<SegmentCounters>,
+    /// How many splits since the index was opened lie behind it.
+    pub(crate) splits_inherited: u64,
 }
 
 impl Segment {
@@ -71,6 +75,16 @@ impl Segment {
         id: u64,
         lower: Box<[u8]>,
         upper: Option<Box<[u8]>>,
+        version: SegmentVersion,
+    ) -> Arc<Self> {
+        Self::after_splits(0, id, (lower, upper), version)
+    }
+
+    /// A part of a segment, `splits` splits after the one that was found at the opening.
+    pub(crate) fn after_splits(
+        splits: u64,
+        id: u64,
+        (lower, upper): (Box<[u8]>, Option<Box<[u8]>>),
         version: SegmentVersion,
     ) -> Arc<Self> {
         Arc::new(Self {
@@ -85,6 +99,8 @@ impl Segment {
             merges_fail: AtomicBool::new(false),
             unsplittable_bytes: AtomicU64::new(0),
             retired: AtomicBool::new(false),
+            counters: Arc::default(),
+            splits_inherited: splits,
         })
     }
 

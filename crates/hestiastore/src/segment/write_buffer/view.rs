@@ -10,8 +10,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::super::Segment;
-use super::{SHARDS, WriteBuffer};
 use super::table::{Node, NodeAddress};
+use super::{SHARDS, WriteBuffer};
 
 /// Sorting a list shorter than this on two threads costs more than it saves.
 const PARALLEL_SORT_KEYS: usize = 32 * 1024;
