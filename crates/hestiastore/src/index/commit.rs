@@ -149,6 +149,7 @@ impl Core {
             return Ok(());
         }
         self.take_room(commit.charge_bytes, stopwatch)?;
+        let _timed = self.foreground.time();
         commit.record.finish_body();
         let placed = match self.enter_section(commit, stopwatch) {
             Ok(placed) => placed,

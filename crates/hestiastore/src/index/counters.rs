@@ -42,7 +42,10 @@ pub(crate) struct Counters {
     pub(crate) delta_merges: JobCounters,
     pub(crate) main_merges: JobCounters,
     pub(crate) splits: JobCounters,
+    pub(crate) neighbour_merges: JobCounters,
     pub(crate) stalls: Stalls,
+    /// Time that structural jobs rested so as not to be too fast.
+    pub(crate) throttled_micros: AtomicU64,
     pub(crate) quarantined_files: AtomicU64,
     pub(crate) deletions_failed: AtomicU64,
     pub(crate) scrubbed_bytes: AtomicU64,

@@ -5,6 +5,7 @@ use super::counters::{CallCount, read};
 use super::measure_segments::ratio;
 use super::stalls::{StallCause, Stalls};
 use crate::metrics::{FileKind, LatencyMetrics, MetricsSnapshot, SegmentSums, Timed, WritePathMetrics};
+use crate::route::RouteMap;
 
 impl Core {
     pub(crate) fn metrics_snapshot(&self) -> MetricsSnapshot {
@@ -16,9 +17,7 @@ impl Core {
         };
         // The map before the segments that are in it no more: see `PastSegments`.
         let route = self.route.load_full();
-        let present = route.segments().iter().map(|segment| segment.counters.sums());
-        let reads =
-            present.fold(self.counters.past_segments.sums(route.segments()), |sums, more| sums + more);
+        let reads = self.reads_in_all(&route);
         self.measure_calls(&reads, &mut snapshot);
         self.measure_latencies(&mut snapshot);
         self.measure_write_path(&mut snapshot);
@@ -30,6 +29,12 @@ impl Core {
         self.measure_scrub(&mut snapshot);
         self.measure_health(&mut snapshot);
         snapshot
+    }
+
+    /// What segments have counted, those that were replaced included. The route map must be loaded first.
+    pub(super) fn reads_in_all(&self, route: &RouteMap) -> SegmentSums {
+        let past = self.counters.past_segments.sums(route.segments());
+        route.segments().iter().fold(past, |sums, segment| sums + segment.counters.sums())
     }
 
     fn measure_calls(&self, reads: &SegmentSums, snapshot: &mut MetricsSnapshot) {
@@ -78,8 +83,11 @@ impl Core {
         maintenance.delta_merge = counters.delta_merges.metrics();
         maintenance.main_merge = counters.main_merges.metrics();
         maintenance.split = counters.splits.metrics();
+        maintenance.neighbour_merge = counters.neighbour_merges.metrics();
+        maintenance.throttled_micros = read(&counters.throttled_micros);
         let segments = &mut snapshot.segments;
         segments.splits = maintenance.split.done;
+        segments.neighbour_merges = maintenance.neighbour_merge.done;
         segments.delta_merges = maintenance.delta_merge.done;
         segments.main_merges = maintenance.main_merge.done;
     }

@@ -98,6 +98,7 @@ impl Core {
         seq: Option<u64>,
         found: impl FnOnce(Hit<'_>, u64, u64) -> Option<R>,
     ) -> Result<Option<R>> {
+        let _timed = self.foreground.time();
         let hash = key_hash(self.hash_seed, key);
         let route = self.route.load();
         let segment = route.find(key);

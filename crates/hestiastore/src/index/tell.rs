@@ -26,6 +26,7 @@ pub(crate) enum Work {
     DeltaMerge,
     MainMerge,
     Split,
+    NeighbourMerge,
 }
 
 /// The name of an index: the last part of where it is.
@@ -46,6 +47,7 @@ impl Core {
             Work::DeltaMerge => info_span!("merge", index, segment, into = "deltas"),
             Work::MainMerge => info_span!("merge", index, segment, into = "main"),
             Work::Split => info_span!("split", index, segment),
+            Work::NeighbourMerge => info_span!("neighbour_merge", index, segment),
         }
     }
 

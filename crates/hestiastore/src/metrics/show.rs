@@ -156,8 +156,9 @@ mod tests {
         stall_slowed_count stall_slowed_micros stall_room_count stall_room_micros stall_merges_count stall_merges_micros \
         stall_log_count stall_log_micros stall_commits_count stall_commits_micros stall_visibility_count \
         stall_visibility_micros
-        segments: count runs main_runs delta_runs entries_estimate stored_bytes file_bytes splits delta_merges main_merges
-        maintenance: waiting_flushes waiting_merges waiting_compactions flush delta_merge main_merge split
+        segments: count runs main_runs delta_runs entries_estimate stored_bytes file_bytes splits neighbour_merges delta_merges main_merges
+        maintenance: waiting_flushes waiting_merges waiting_compactions flush delta_merge main_merge split neighbour_merge \
+        throttled_micros
         cache: hits misses bytes budget_bytes evictions
         registry: state loaded_bytes budget_bytes loaded_runs loaded_segments loads load_failures evictions waiting
         bloom: requests refused positives false_positives false_positive_rate

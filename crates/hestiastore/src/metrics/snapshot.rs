@@ -168,6 +168,8 @@ groups! {
         file_bytes: u64,
         /// Splits that were installed.
         splits: u64,
+        /// Merges of small neighbours that were installed.
+        neighbour_merges: u64,
         /// Merges of deltas among themselves.
         delta_merges: u64,
         /// Merges into main data.
@@ -190,6 +192,10 @@ groups! {
         main_merge: JobMetrics,
         /// Splits of segments.
         split: JobMetrics,
+        /// Merges of small neighbours into one segment.
+        neighbour_merge: JobMetrics,
+        /// Time that merges and splits rested so as not to be too fast, in microseconds.
+        throttled_micros: u64,
     }
 
     /// The chunk cache.

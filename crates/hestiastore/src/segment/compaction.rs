@@ -34,8 +34,9 @@ pub(crate) struct MergePlan<'a> {
     pub(crate) cut_bytes: u64,
     /// Seqs covered by all inputs together.
     pub(crate) covered_seqs: (u64, u64),
-    /// Asked now and then: the index is closing or has failed.
-    pub(crate) cancelled: &'a dyn Fn() -> bool,
+    /// Called now and then, with the bytes of entries that were read and written since: waits if the job is too
+    /// fast, lets others have the thread, and says whether to give up.
+    pub(crate) between_steps: &'a dyn Fn(u64) -> bool,
     /// No older run outside of the job overlaps the job's range.
     pub(crate) bottom: bool,
     /// First keys, ascending, of runs at the output's rank that the job leaves alone: no output may reach
@@ -56,8 +57,14 @@ pub(crate) struct SortedOutput<'a> {
     key_is_new: bool,
     /// Of the run being written.
     kept_bytes: u64,
+    /// Versions, and their bytes, since the last look at the plan's `between_steps`.
     steps: u64,
+    step_bytes: u64,
 }
+
+/// So many versions or bytes make a step.
+const STEP_VERSIONS: u64 = 4096;
+const STEP_BYTES: u64 = 256 * 1024;
 
 impl<'a> SortedOutput<'a> {
     pub(crate) fn new(plan: &'a MergePlan<'a>, retention: Retention) -> Self {
@@ -72,6 +79,7 @@ impl<'a> SortedOutput<'a> {
             key_is_new: false,
             kept_bytes: 0,
             steps: 0,
+            step_bytes: 0,
         }
     }
 
@@ -105,22 +113,34 @@ impl<'a> SortedOutput<'a> {
         match self.decide(key, seq, kind)? {
             Some(seq) => {
                 self.note_if_overwritten(key.len() + value.len());
-                self.writer()?.add(key, seq, kind, value)
+                self.writer()?.add(key, seq, kind, value)?;
+                self.note_bytes(key.len() + value.len())
             }
-            None => Ok(()),
+            None => self.note_bytes(0),
         }
     }
 
     /// Takes the version that a cursor stands on; a large value is copied as it is stored.
     fn take(&mut self, cursor: &RunCursor) -> Result<()> {
-        let Some(seq) = self.decide(cursor.key(), cursor.seq(), cursor.kind())? else { return Ok(()) };
-        if let Some(stored) = cursor.stored_value_chunk()? {
-            self.note_if_overwritten(cursor.key().len() + stored.stored_bytes());
-            return self.writer()?.add_value_chunk(cursor.key(), seq, &stored);
-        }
-        let value = cursor.value()?;
-        self.note_if_overwritten(cursor.key().len() + value.len());
-        self.writer()?.add(cursor.key(), seq, cursor.kind(), &value)
+        let key = cursor.key();
+        let Some(seq) = self.decide(key, cursor.seq(), cursor.kind())? else {
+            return self.note_bytes(key.len());
+        };
+        let value_bytes = match cursor.stored_value_chunk()? {
+            Some(stored) => {
+                self.note_if_overwritten(key.len() + stored.stored_bytes());
+                self.writer()?.add_value_chunk(key, seq, &stored)?;
+                stored.stored_bytes()
+            }
+            None => {
+                let value = cursor.value()?;
+                self.note_if_overwritten(key.len() + value.len());
+                self.writer()?.add(key, seq, cursor.kind(), &value)?;
+                value.len()
+            }
+        };
+        // Read and written.
+        self.note_bytes(2 * (key.len() + value_bytes))
     }
 
     /// A version is about to be written. All but the newest of a key are there for readers in the past.
@@ -130,13 +150,20 @@ impl<'a> SortedOutput<'a> {
         }
     }
 
+    /// Ends a step when it has become long enough.
+    fn note_bytes(&mut self, bytes: usize) -> Result<()> {
+        self.steps += 1;
+        self.step_bytes += bytes as u64;
+        if self.steps < STEP_VERSIONS && self.step_bytes < STEP_BYTES {
+            return Ok(());
+        }
+        self.steps = 0;
+        let bytes = std::mem::take(&mut self.step_bytes);
+        if (self.plan.between_steps)(bytes) { Err(Error::Closed) } else { Ok(()) }
+    }
+
     /// The seq to keep the next version with, if it is kept.
     fn decide(&mut self, key: &[u8], seq: u64, kind: EntryKind) -> Result<Option<u64>> {
-        const STEPS_BETWEEN_LOOKS: u64 = 4096;
-        self.steps += 1;
-        if self.steps.is_multiple_of(STEPS_BETWEEN_LOOKS) && (self.plan.cancelled)() {
-            return Err(Error::Closed);
-        }
         self.begin_key(key)?;
         Ok(match self.retention.decide(seq, kind, self.plan.bottom) {
             Fate::Drop => None,

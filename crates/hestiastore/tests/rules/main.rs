@@ -11,5 +11,6 @@ mod interplay;
 mod limits;
 mod observed;
 mod order;
+mod pool;
 mod refused;
 mod support;
