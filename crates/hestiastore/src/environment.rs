@@ -45,10 +45,10 @@ impl Default for Environment {
 }
 
 impl Environment {
-    /// The same randomness for the same seed, and a clock that moves one microsecond a call.
+    /// The same randomness for the same seed, and a clock whose times move one microsecond a call, each for itself.
     pub fn repeatable(seed: u64) -> Self {
         Self {
-            clock: Arc::new(CountingClock(AtomicU64::new(1))),
+            clock: Arc::new(CountingClock { wall: AtomicU64::new(1), monotonic: AtomicU64::new(1) }),
             random: Arc::new(SplitMix(AtomicU64::new(seed))),
         }
     }
@@ -88,15 +88,19 @@ impl Clock for SystemClock {
 }
 
 #[derive(Debug)]
-struct CountingClock(AtomicU64);
+struct CountingClock {
+    // Apart: files hold wall-clock time, and threads look at the other one as often as they happen to wake.
+    wall: AtomicU64,
+    monotonic: AtomicU64,
+}
 
 impl Clock for CountingClock {
     fn wall_micros(&self) -> u64 {
-        self.0.fetch_add(1, Ordering::Relaxed)
+        self.wall.fetch_add(1, Ordering::Relaxed)
     }
 
     fn monotonic_micros(&self) -> u64 {
-        self.0.fetch_add(1, Ordering::Relaxed)
+        self.monotonic.fetch_add(1, Ordering::Relaxed)
     }
 }
 

@@ -59,10 +59,15 @@ impl Core {
     /// Does what comes before the first write, once.
     #[inline]
     pub(crate) fn ensure_opened_for_writing(self: &Arc<Self>) -> Result<()> {
-        if self.opened_for_writing.load(Ordering::Acquire) {
+        if self.is_opened_for_writing() {
             return Ok(());
         }
         self.open_for_writing()
+    }
+
+    #[inline]
+    pub(super) fn is_opened_for_writing(&self) -> bool {
+        self.opened_for_writing.load(Ordering::Acquire)
     }
 
     #[cold]
@@ -80,6 +85,7 @@ impl Core {
         self.accept_writes(Need::Log);
         self.accept_writes(Need::Flush);
         self.opened_for_writing.store(true, Ordering::Release);
+        self.tell_opened_for_writing();
         Ok(())
     }
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::budget::WriteBudget;
 use super::core::Core;
@@ -21,9 +21,10 @@ use super::retry::Retry;
 use super::runtime::Runtime;
 use super::scheduler::Scheduler;
 use super::section::Section;
+use super::tell::{name_of, opening_span};
 use super::throttle::{Foreground, TokenBucket};
 use crate::config::{Config, ConfigPatch, merge_at_open};
-use crate::directory::{Directory, DirectoryLock, LockMode};
+use crate::directory::{Directory, DirectoryLock, LockMode, MeteredDirectory};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::manifest::{
@@ -68,6 +69,10 @@ pub(crate) struct OpenRequest {
 
 /// Opens or creates.
 pub(crate) fn open(mut request: OpenRequest) -> Result<Arc<Core>> {
+    let start = Instant::now();
+    let _span = opening_span(&name_of(&request.directory.location())).entered();
+    let counters = Counters::default();
+    request.directory = Arc::new(MeteredDirectory::new(request.directory, Arc::clone(&counters.io)));
     if request.existence == Existence::Must {
         refuse_foreign(&*request.directory)?;
     }
@@ -90,9 +95,10 @@ pub(crate) fn open(mut request: OpenRequest) -> Result<Arc<Core>> {
     confirm_end(&request.directory, &read)?;
     request.environment = request.environment.in_epoch(read.state.epoch);
     let policy = request.recovery;
-    let core = build(request, config, read.state, lock)?;
+    let core = build(request, config, read.state, lock, counters)?;
     recover(&core, policy)?;
     core.health.advance(IndexState::Ready);
+    core.tell_opened(start.elapsed());
     Ok(core)
 }
 
@@ -240,6 +246,7 @@ fn build(
     config: Config,
     state: ManifestState,
     lock: Box<dyn DirectoryLock>,
+    counters: Counters,
 ) -> Result<Arc<Core>> {
     let graveyard = Arc::new(Graveyard::default());
     let segments = segments(&state, &graveyard);
@@ -258,6 +265,7 @@ fn build(
         config.segment.delta_fan_in as usize * LAYERS_PER_FAN_IN,
     );
     Ok(Arc::new(Core {
+        name: name_of(&request.directory.location()).into(),
         run_settings: RunSettings::of(&config, state.hash_seed)?,
         key_type: state.key_type.clone(),
         value_type: state.value_type.clone(),
@@ -297,7 +305,7 @@ fn build(
         slowed: TokenBucket::default(),
         background_scrub: Mutex::default(),
         idle_work: Mutex::default(),
-        counters: Counters::default(),
+        counters,
         directory: request.directory,
         environment: request.environment,
         config,
@@ -330,7 +338,7 @@ fn segments(state: &ManifestState, graveyard: &Arc<Graveyard>) -> Vec<Arc<Segmen
 
 fn handle(run: &RunReference, graveyard: &Arc<Graveyard>) -> Arc<RunHandle> {
     let keys = (run.smallest_key.clone().into(), run.largest_key.clone().into());
-    RunHandle::new(run.uid, run.file_bytes, run.max_seq, keys, graveyard)
+    RunHandle::new(run.uid, run.file_bytes, run.max_seq, keys, 0, graveyard)
 }
 
 fn add_reference(version: &mut SegmentVersion, run: &RunReference, handle: &Arc<RunHandle>) {

@@ -144,6 +144,11 @@ impl Scheduler {
         self.jobs.lock().compaction_failure.take()
     }
 
+    /// Jobs that wait: flushes, merges and splits, compactions.
+    pub(crate) fn waiting(&self) -> (u64, u64, u64) {
+        self.jobs.lock().waiting()
+    }
+
     /// Whether nothing that may begin waits, and nothing is at work.
     pub(crate) fn is_idle(&self) -> bool {
         self.jobs.lock().is_idle() && !self.pressure.load(Ordering::Acquire)

@@ -9,7 +9,6 @@ use super::read_ahead::{BlockCheck, Direction, ReadAhead};
 use super::settings::EntryKind;
 #[cfg(test)]
 use super::settings::split_expiry;
-use super::statistics::Count;
 use super::value::StoredValueChunk;
 #[cfg(test)]
 use super::value::{ChunkPin, ValueGuard};
@@ -274,11 +273,11 @@ impl RunCursor {
 
     fn load(&mut self, at: usize, direction: Direction) -> Result<Arc<EntryChunk>> {
         if self.purpose == CursorPurpose::Read {
-            self.run.slots.counters.count(Count::Request);
+            self.run.cache.note_request();
             if let Some(chunk) = self.run.cached_chunk(at) {
                 return Ok(chunk);
             }
-            self.run.slots.counters.count(Count::Miss);
+            self.run.cache.note_miss();
         }
         let expected = self.run.expected_chunk(at)?;
         let ahead_bytes = self.ahead_bytes();

@@ -18,6 +18,8 @@ use crate::run::{
 #[derive(Debug)]
 pub(crate) struct MergedRun {
     pub(crate) summary: RunSummary,
+    /// Bytes of overwritten versions in it, kept for readers.
+    pub(crate) kept_bytes: u64,
 }
 
 /// Where a job's output goes and how it is named.
@@ -53,6 +55,8 @@ pub(crate) struct SortedOutput<'a> {
     fences_passed: usize,
     /// No version of the last key was kept yet, so that a cut may fall before it.
     key_is_new: bool,
+    /// Of the run being written.
+    kept_bytes: u64,
     /// Versions, and their bytes, since the last look at the plan's `between_steps`.
     steps: u64,
     step_bytes: u64,
@@ -73,6 +77,7 @@ impl<'a> SortedOutput<'a> {
             done: Vec::new(),
             fences_passed: 0,
             key_is_new: false,
+            kept_bytes: 0,
             steps: 0,
             step_bytes: 0,
         }
@@ -107,6 +112,7 @@ impl<'a> SortedOutput<'a> {
     pub(crate) fn add(&mut self, key: &[u8], seq: u64, kind: EntryKind, value: &[u8]) -> Result<()> {
         match self.decide(key, seq, kind)? {
             Some(seq) => {
+                self.note_if_overwritten(key.len() + value.len());
                 self.writer()?.add(key, seq, kind, value)?;
                 self.note_bytes(key.len() + value.len())
             }
@@ -122,17 +128,26 @@ impl<'a> SortedOutput<'a> {
         };
         let value_bytes = match cursor.stored_value_chunk()? {
             Some(stored) => {
+                self.note_if_overwritten(key.len() + stored.stored_bytes());
                 self.writer()?.add_value_chunk(key, seq, &stored)?;
                 stored.stored_bytes()
             }
             None => {
                 let value = cursor.value()?;
+                self.note_if_overwritten(key.len() + value.len());
                 self.writer()?.add(key, seq, cursor.kind(), &value)?;
                 value.len()
             }
         };
         // Read and written.
         self.note_bytes(2 * (key.len() + value_bytes))
+    }
+
+    /// A version is about to be written. All but the newest of a key are there for readers in the past.
+    fn note_if_overwritten(&mut self, bytes: usize) {
+        if !self.key_is_new {
+            self.kept_bytes += bytes as u64;
+        }
     }
 
     /// Ends a step when it has become long enough.
@@ -181,7 +196,7 @@ impl<'a> SortedOutput<'a> {
         if let Some(mut writer) = self.writer.take() {
             writer.answer_until(upper.as_deref());
             let summary = writer.finish()?;
-            self.done.push(MergedRun { summary });
+            self.done.push(MergedRun { summary, kept_bytes: std::mem::take(&mut self.kept_bytes) });
             self.lower = upper.unwrap_or_default();
         }
         Ok(())
