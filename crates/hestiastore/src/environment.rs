@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// Tells the time.
 pub trait Clock: Send + Sync + fmt::Debug {

@@ -29,6 +29,7 @@ mod registry;
 mod route;
 mod run;
 mod segment;
+mod sync;
 mod wal;
 
 pub use error::{Error, Result};

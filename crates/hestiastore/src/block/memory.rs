@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use parking_lot::{Mutex, RwLock};
 
 use crate::directory::{Directory, DirectoryLock, File, LockMode, OpenMode};
+use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::{Mutex, RwLock};
 
 #[derive(Debug, Default)]
 pub(crate) struct MemoryFiles {

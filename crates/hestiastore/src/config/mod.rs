@@ -37,6 +37,7 @@ pub use groups::{
     WriteBufferPatch,
 };
 pub use knob::{KnobInfo, Reopen};
+pub(crate) use memory::MERGE_AHEAD_BYTES;
 pub use memory::MemoryEstimate;
 pub(crate) use merge::merge_at_open;
 pub use patch::ConfigPatch;

@@ -10,7 +10,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use parking_lot::Mutex;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::{Errno, retry_on_intr};
 
@@ -18,6 +17,7 @@ use super::fs_file::FsFile;
 use super::lock::FsLock;
 use super::name::{LOCK_NAME, check_folder, check_name};
 use super::{Directory, DirectoryLock, File, LockMode, OpenMode};
+use crate::sync::Mutex;
 
 /// A folder of the file system.
 ///

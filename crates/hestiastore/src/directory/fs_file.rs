@@ -8,7 +8,6 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::FallocateFlags;
 use rustix::io::{Errno, retry_on_intr};
@@ -17,6 +16,7 @@ use rustix::process::{Resource, getrlimit};
 use super::name::{check_range, check_writable};
 use super::read_fully::read_fully;
 use super::{File, OpenMode};
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 #[derive(Debug)]
 pub(super) struct FsFile {

@@ -8,13 +8,12 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use parking_lot::{Mutex, RwLock};
-
 use super::entries::{self, Entries, Node};
 use super::image::Image;
 use super::memory_lock::MemoryLocks;
 use super::name::{check_folder, check_name, check_range, check_writable};
 use super::{Directory, DirectoryLock, File, LockMode, OpenMode};
+use crate::sync::{Mutex, RwLock};
 
 /// A directory in memory, for indexes that need not outlive the process.
 ///

@@ -3,10 +3,9 @@
 use std::io;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 use super::lock::{READERS, held_by, holder_lines, sentence};
 use super::{DirectoryLock, LockMode};
+use crate::sync::Mutex;
 
 /// Who holds the lock. Clones are handles to the same lock.
 #[derive(Debug, Clone, Default)]

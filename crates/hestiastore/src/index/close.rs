@@ -1,7 +1,6 @@
 //! Ending: what was begun is finished, what is unflushed is safe, the lock is given up last.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::core::Core;
@@ -10,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::manifest::{Change, Closed};
 use crate::registry::RegistryState;
 use crate::segment::Segment;
+use crate::sync::atomic::Ordering;
 
 /// A clean close leaves so much in the log at most; more is flushed (PROTOCOL L8).
 const LEFT_IN_LOG_BYTES: u64 = 1 << 20;

@@ -20,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::route::RouteMap;
 use crate::run::{EntryKind, key_hash};
 use crate::segment::write_buffer::{WriteBuffer, charge_bytes};
+use crate::sync::thread;
 use crate::wal::{OperationRef, RecordBuilder};
 
 /// Longest key, in bytes as encoded.
@@ -51,7 +52,10 @@ enum Obstacle {
 
 impl Commit {
     pub(crate) fn clear(&mut self) {
+        const KEPT_OPERATIONS: usize = 1_024;
         self.record.clear();
+        self.targets.clear();
+        self.targets.shrink_to(KEPT_OPERATIONS);
         self.charge_bytes = 0;
     }
 
@@ -196,7 +200,7 @@ impl Core {
         let start = Instant::now();
         loop {
             self.check_writable()?;
-            std::thread::yield_now();
+            thread::yield_now();
             let next_ticket = self.section.lock().next_ticket;
             if self.publisher.has_room(next_ticket) {
                 break;

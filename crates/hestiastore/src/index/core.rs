@@ -1,10 +1,6 @@
 //! What all parts of an open index share: only bytes, no types.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
-
-use arc_swap::ArcSwap;
-use parking_lot::{Mutex, RwLock};
+use std::sync::Arc;
 
 use super::budget::WriteBudget;
 use super::counters::Counters;
@@ -27,7 +23,11 @@ use crate::error::{Error, Result};
 use crate::registry::SegmentRegistry;
 use crate::route::RouteMap;
 use crate::run::RunSettings;
-use crate::segment::{Graveyard, MergeLimits};
+use crate::segment::write_buffer::SlabPool;
+use crate::segment::{Graveyard, MergeLimits, Scratch};
+use crate::sync::ArcSwap;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::{Mutex, OnceLock, RwLock};
 
 /// An open index.
 ///
@@ -59,6 +59,10 @@ pub(crate) struct Core {
     pub(crate) section: Mutex<Section>,
     pub(crate) publisher: Publisher,
     pub(crate) budget: WriteBudget,
+    /// What all write buffers are made of.
+    pub(crate) slabs: Arc<SlabPool>,
+    /// Memory of jobs at work.
+    pub(crate) scratch: Scratch,
     pub(crate) refused_writes: RefusedWrites,
     /// Bytes of the write budget that are in frozen buffers.
     pub(crate) frozen_bytes: AtomicU64,

@@ -3,8 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::thread::JoinHandle;
 
 use super::core::Core;
 use super::counters::add;
@@ -15,6 +13,8 @@ use super::scheduler::run_maintenance_thread;
 use crate::directory::OpenMode;
 use crate::error::{Error, Result};
 use crate::manifest::{Change, Edit, ManifestFile};
+use crate::sync::atomic::Ordering;
+use crate::sync::thread::{self, JoinHandle};
 use crate::wal::{log_file_name, parse_log_file_name};
 
 /// What recovery found and left to the first write.
@@ -323,7 +323,7 @@ impl Core {
             body(&core);
             std::mem::forget(unexpected);
         };
-        let started = std::thread::Builder::new().name(name).spawn(guarded);
+        let started = thread::Builder::new().name(name).spawn(guarded);
         started.map_err(|source| Error::io("start a thread for", self.directory.location(), source))
     }
 }

@@ -2,7 +2,6 @@
 //! Nobody else is at work then.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::core::Core;
 use super::outputs::{add_run, put_segment};
@@ -10,6 +9,7 @@ use super::refusal::Need;
 use crate::error::Result;
 use crate::manifest::Change;
 use crate::segment::{Layer, MAIN_RANK, MergedRun, RunRef, Segment, SegmentVersion};
+use crate::sync::atomic::Ordering;
 
 /// A segment, and the version in which its buffers have become runs.
 pub(super) struct Flushed {

@@ -6,10 +6,11 @@
 //!       `--------`---------`--> ERROR   (final, but for close; CLOSED is final)
 //! ```
 
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::sync::OnceLock;
+use crate::sync::atomic::{AtomicU8, Ordering};
 
 /// The life of an index.
 ///

@@ -2,10 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-
-use parking_lot::{Condvar, Mutex};
 
 use super::core::Core;
 use super::counters::add;
@@ -15,6 +12,8 @@ use super::retry::Retry;
 use crate::config::Durability;
 use crate::error::Result;
 use crate::manifest::Change;
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{Condvar, Mutex, thread};
 use crate::wal::{
     BEGIN_RECORD_BYTES, LOG_HEADER_BYTES, LogFile, LogPlan, SYNC_RECORD_BYTES, SyncGate, SyncMark,
 };
@@ -178,7 +177,7 @@ impl Core {
         }
         let sync = || {
             if !delay.is_zero() {
-                std::thread::sleep(delay);
+                thread::sleep(delay);
             }
             self.sync_copied().map_err(|error| self.fail(&error))
         };
@@ -220,7 +219,7 @@ impl Core {
                 if self.health.has_failed() {
                     return Err(self.health.refusal());
                 }
-                std::thread::yield_now();
+                thread::yield_now();
                 continue;
             }
             if let Some(tail) = section.tail.as_mut().filter(|_| turn) {
@@ -454,6 +453,8 @@ mod tests {
         index.core.trim_logs().unwrap();
         assert_eq!(index.core.logs.live.lock()[0].number, oldest);
         index.flush_and_wait().unwrap();
+        // The job lets go of the log after what a caller waits for.
+        index.wait_until_idle().unwrap();
         assert!(index.core.logs.live.lock()[0].number > oldest);
     }
 

@@ -1,13 +1,13 @@
 //! The metrics of an open index.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::core::Core;
 use super::counters::read;
 use super::stalls::{StallCause, Stalls};
 use crate::metrics::{MetricsSnapshot, WritePathMetrics};
 use crate::segment::Segment;
+use crate::sync::atomic::Ordering;
 
 impl Core {
     pub(crate) fn approximate_len(&self) -> u64 {
@@ -35,6 +35,7 @@ impl Core {
         self.measure_segments(&mut snapshot);
         self.measure_caches(&mut snapshot);
         self.measure_log(&mut snapshot);
+        snapshot.memory = self.memory_by_kind();
         let scrub = &mut snapshot.scrub;
         scrub.scrubbed_bytes = read(&self.counters.scrubbed_bytes);
         scrub.finished = read(&self.counters.scrubs_finished);

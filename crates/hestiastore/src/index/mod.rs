@@ -25,6 +25,7 @@ mod log_loss;
 mod log_upkeep;
 mod maintain;
 mod measure;
+mod memory;
 mod open;
 mod outputs;
 mod pace;
@@ -99,7 +100,7 @@ pub struct SegmentIndex<K, V> {
     types: PhantomData<fn() -> (K, V)>,
 }
 
-thread_local! {
+crate::sync::thread_local! {
     /// Memory of a thread's single writes, used again by the next one.
     static COMMIT: RefCell<Commit> = RefCell::default();
 }

@@ -3,12 +3,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
-
-use arc_swap::ArcSwap;
-use parking_lot::{Mutex, RwLock};
 
 use super::budget::WriteBudget;
 use super::core::Core;
@@ -35,8 +31,11 @@ use crate::manifest::{
 use crate::registry::SegmentRegistry;
 use crate::route::RouteMap;
 use crate::run::{ChunkCache, Run, RunSettings, run_file_name};
-use crate::segment::write_buffer::WriteBuffer;
-use crate::segment::{Graveyard, Layer, MAIN_RANK, RunHandle, RunRef, Segment, SegmentVersion};
+use crate::segment::write_buffer::{SlabPool, WriteBuffer};
+use crate::segment::{Graveyard, Layer, MAIN_RANK, RunHandle, RunRef, Scratch, Segment, SegmentVersion};
+use crate::sync::ArcSwap;
+use crate::sync::atomic::{AtomicBool, AtomicU64};
+use crate::sync::{Mutex, OnceLock, RwLock};
 use crate::types::names_match;
 use crate::wal::{RecoveryPolicy, listed_logs, logs_given_up, parse_log_file_name, read_begin};
 
@@ -237,7 +236,8 @@ fn build(
     lock: Box<dyn DirectoryLock>,
 ) -> Result<Arc<Core>> {
     let graveyard = Arc::new(Graveyard::default());
-    let segments = segments(&state, &graveyard);
+    let slabs = SlabPool::new(config.spare_slab_bytes());
+    let segments = segments(&state, &graveyard, &slabs);
     let cache = ChunkCache::new(config.cache.chunk_bytes);
     let registry = SegmentRegistry::new(
         Arc::clone(&request.directory),
@@ -266,6 +266,8 @@ fn build(
         section: Mutex::new(Section::new(state.index_uuid, state.lineage, 1)),
         publisher: Publisher::new(0),
         budget: WriteBudget::new(config.write_buffer.budget_bytes, Arc::clone(&request.environment.clock)),
+        slabs,
+        scratch: Scratch::default(),
         refused_writes: RefusedWrites::default(),
         frozen_bytes: AtomicU64::new(0),
         logs: LogKeeper::new(),
@@ -291,14 +293,14 @@ fn build(
     }))
 }
 
-fn segments(state: &ManifestState, graveyard: &Arc<Graveyard>) -> Vec<Arc<Segment>> {
+fn segments(state: &ManifestState, graveyard: &Arc<Graveyard>, slabs: &Arc<SlabPool>) -> Vec<Arc<Segment>> {
     let mut handles: HashMap<u64, Arc<RunHandle>> = HashMap::new();
     let mut in_order: Vec<(&u64, &SegmentState)> = state.segments.iter().collect();
     in_order.sort_by(|a, b| a.1.lower.cmp(&b.1.lower));
     let mut segments = Vec::with_capacity(in_order.len());
     for (id, stored) in in_order {
         let mut version = SegmentVersion {
-            active: Arc::new(WriteBuffer::new(0)),
+            active: Arc::new(WriteBuffer::in_pool(0, slabs)),
             layers: Vec::new(),
             main: Vec::new(),
             flushed_seq: stored.flushed_seq,

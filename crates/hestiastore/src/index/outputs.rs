@@ -56,6 +56,7 @@ impl Core {
             cancelled: &cancelled,
             bottom: parts.bottom,
             fences: parts.fences.clone(),
+            scratch: &self.scratch,
         };
         let mut attempts = 1;
         loop {

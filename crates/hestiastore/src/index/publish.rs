@@ -8,9 +8,8 @@
 //! 2. At most [`IN_FLIGHT_LIMIT`] tickets are open at once (the commit section sees to it), so a slot
 //!    of the ring is free again before its turn comes back.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-
-use parking_lot::{Condvar, Mutex};
+use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::{Condvar, Mutex, hint, thread};
 
 /// How many commits may be between their section and their publication.
 pub(crate) const IN_FLIGHT_LIMIT: u64 = 1024;
@@ -116,7 +115,7 @@ impl Publisher {
             if self.visible() >= seq {
                 return true;
             }
-            std::hint::spin_loop();
+            hint::spin_loop();
         }
         false
     }
@@ -154,7 +153,7 @@ impl Publisher {
             if self.failed.load(Ordering::SeqCst) {
                 return Err(Wedged);
             }
-            std::thread::yield_now();
+            thread::yield_now();
         }
         Ok(())
     }

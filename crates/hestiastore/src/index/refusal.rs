@@ -8,13 +8,12 @@
 //! * A failure in the background that neither ends the index nor refuses writes is counted and kept.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use arc_swap::ArcSwapOption;
 
 use super::core::Core;
 use super::retry::Retry;
 use crate::error::{Error, Result};
+use crate::sync::ArcSwapOption;
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// What writes need that cannot be had. Each is refused, and accepted again, for itself: a new log does not
 /// say that buffers can be flushed.

@@ -5,13 +5,12 @@
 //! power cut takes them. So the bytes are written anew, each to its place, and synced then. They are the same
 //! bytes: a crash in the middle leaves nothing that it could not have left before.
 
-use std::sync::atomic::Ordering;
-
 use super::core::Core;
 use crate::directory::{File, OpenMode};
 use crate::error::{Error, Result};
 use crate::manifest::MANIFEST_NAME;
 use crate::obstacle::is_obstacle;
+use crate::sync::atomic::Ordering;
 use crate::wal::log_file_name;
 
 const PIECE_BYTES: usize = 256 * 1024;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 
 /// See the module. Times are those of the monotonic clock, in microseconds.
 #[derive(Debug)]

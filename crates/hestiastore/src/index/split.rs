@@ -1,7 +1,6 @@
 //! Splitting a segment: a change of references, committed by one edit (PROTOCOL D3).
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::core::Core;
 use super::counters::add;
@@ -11,6 +10,7 @@ use crate::manifest::Change;
 use crate::route::RouteMap;
 use crate::segment::write_buffer::WriteBuffer;
 use crate::segment::{Layer, LoadRuns, RunRef, Segment, SegmentVersion, split_keys};
+use crate::sync::atomic::Ordering;
 
 /// The bounds of a child.
 struct Part {
@@ -110,7 +110,7 @@ impl Core {
             }
         }
         Ok(SegmentVersion {
-            active: Arc::new(WriteBuffer::new(0)),
+            active: Arc::new(WriteBuffer::in_pool(0, &self.slabs)),
             layers,
             main: self.clip_all(segment, &parent.main, part)?,
             flushed_seq: parent.flushed_seq,

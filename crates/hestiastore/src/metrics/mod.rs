@@ -13,6 +13,6 @@ mod snapshot;
 pub(crate) use counter::ShardedCounter;
 pub(crate) use histogram::Histogram;
 pub use snapshot::{
-    BloomMetrics, CacheMetrics, HealthMetrics, IoMetrics, LogMetrics, MetricsSnapshot, OperationMetrics,
-    ScrubMetrics, SegmentMetrics, SnapshotMetrics, WritePathMetrics,
+    BloomMetrics, CacheMetrics, HealthMetrics, IoMetrics, LogMetrics, MemoryMetrics, MetricsSnapshot,
+    OperationMetrics, ScrubMetrics, SegmentMetrics, SnapshotMetrics, WritePathMetrics,
 };

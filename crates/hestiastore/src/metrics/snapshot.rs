@@ -265,6 +265,30 @@ groups! {
         problems: u64,
     }
 
+    /// Memory that is taken now, by kind: each byte in one of them.
+    memory: MemoryMetrics {
+        /// Write buffers, with all that they have in reserve, and those that only a reader still holds.
+        write_buffer_bytes: u64,
+        /// Memory kept for write buffers to come.
+        spare_slab_bytes: u64,
+        /// Write buffers in key order, for scans and flushes.
+        sorted_view_bytes: u64,
+        /// Flushed buffers that are kept: the delta cache.
+        delta_cache_bytes: u64,
+        /// Chunks in the cache.
+        chunk_cache_bytes: u64,
+        /// Chunks that the cache has given up and a reader still holds.
+        pinned_chunk_bytes: u64,
+        /// Loaded sparse indexes and Bloom filters.
+        loaded_bytes: u64,
+        /// Merges and flushes at work.
+        maintenance_bytes: u64,
+        /// The sum of all these.
+        total_bytes: u64,
+        /// What it may be: the sum of all budgets and bounds, see `Config::memory_estimate`.
+        estimate_bytes: u64,
+    }
+
     /// What does not work.
     health: HealthMetrics {
         /// Why the index is in ERROR; empty if it is not.
@@ -395,6 +419,9 @@ mod tests {
             r#""syncs":0,"sync_p50_micros":0,"sync_p99_micros":0,"sync_max_micros":0,"synced_seq":0,"last_seq":0},"#,
             r#""io":{"chunk_reads":0,"written_bytes":0,"quarantined_files":0},"#,
             r#""scrub":{"scrubbed_bytes":0,"finished":0,"last_finished_micros":null,"problems":0},"#,
+            r#""memory":{"write_buffer_bytes":0,"spare_slab_bytes":0,"sorted_view_bytes":0,"delta_cache_bytes":0,"#,
+            r#""chunk_cache_bytes":0,"pinned_chunk_bytes":0,"loaded_bytes":0,"maintenance_bytes":0,"#,
+            r#""total_bytes":0,"estimate_bytes":0},"#,
             r#""health":{"failure":"","writes_refused":"","background_failures":0,"last_background_failure":"","#,
             r#""damaged_segments":0,"failed_deletions":0},"#,
             r#""snapshots":{"open":0,"oldest_seq":null}}"#,

@@ -9,15 +9,14 @@
 //! run one loads it, the others wait for that.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
-
-use parking_lot::{Condvar, Mutex};
 
 use crate::directory::Directory;
 use crate::error::{Error, Result};
 use crate::run::{ChunkCache, FilterStatistics, Run};
 use crate::segment::{LoadRuns, RunHandle, Segment};
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{Condvar, Mutex};
 
 /// The registry as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,6 +143,10 @@ impl SegmentRegistry {
             evictions: table.evictions,
             filters,
         }
+    }
+
+    pub(crate) fn loaded_bytes(&self) -> u64 {
+        self.table.lock().loaded_bytes
     }
 
     /// Forgets a run whose file is obsolete.

@@ -7,6 +7,7 @@ use super::settings::EntryKind;
 use super::statistics::Count;
 use super::value::{ChunkPin, ValueGuard, ValuePointer};
 use crate::error::Result;
+use crate::sync::Guard;
 
 /// A version. Of a pointer, what it points to.
 #[derive(Debug)]
@@ -117,6 +118,6 @@ impl Run {
 
     /// Pins a chunk for a cursor: out of the cache if it is there.
     pub(super) fn cached_chunk(&self, at: usize) -> Option<Arc<super::entries::EntryChunk>> {
-        self.slots.get(at).and_then(arc_swap::Guard::into_inner)
+        self.slots.get(at).and_then(Guard::into_inner)
     }
 }

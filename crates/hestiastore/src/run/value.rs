@@ -4,12 +4,11 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use arc_swap::Guard;
-
 use super::entries::EntryChunk;
 use super::settings::EntryKind;
 use crate::bytes::{Reader, Short};
 use crate::chunk::{ChunkPosition, FilterPipeline, StoredChunk};
+use crate::sync::Guard;
 
 /// Longer values are chunks of their own.
 pub(crate) const VALUE_CHUNK_BYTES: usize = 64 * 1024;

@@ -6,8 +6,10 @@
 use std::sync::Arc;
 
 use super::retention::{Fate, Retention};
+use super::scratch::{JobScratch, Scratch};
 use super::write_buffer::key_head;
 use super::{LoadRuns, RunRef, Segment};
+use crate::config::MERGE_AHEAD_BYTES;
 use crate::directory::Directory;
 use crate::error::{Error, Result};
 use crate::run::{
@@ -39,6 +41,8 @@ pub(crate) struct MergePlan<'a> {
     /// First keys, ascending, of runs at the output's rank that the job leaves alone: no output may reach
     /// over one.
     pub(crate) fences: Vec<Box<[u8]>>,
+    /// Where the job's memory is counted.
+    pub(crate) scratch: &'a Scratch,
 }
 
 /// Writes versions that come in order into one run after another.
@@ -53,6 +57,7 @@ pub(crate) struct SortedOutput<'a> {
     /// No version of the last key was kept yet, so that a cut may fall before it.
     key_is_new: bool,
     steps: u64,
+    scratch: JobScratch<'a>,
 }
 
 impl<'a> SortedOutput<'a> {
@@ -67,6 +72,7 @@ impl<'a> SortedOutput<'a> {
             fences_passed: 0,
             key_is_new: false,
             steps: 0,
+            scratch: plan.scratch.of_job(),
         }
     }
 
@@ -116,8 +122,11 @@ impl<'a> SortedOutput<'a> {
     fn decide(&mut self, key: &[u8], seq: u64, kind: EntryKind) -> Result<Option<u64>> {
         const STEPS_BETWEEN_LOOKS: u64 = 4096;
         self.steps += 1;
-        if self.steps.is_multiple_of(STEPS_BETWEEN_LOOKS) && (self.plan.cancelled)() {
-            return Err(Error::Closed);
+        if self.steps.is_multiple_of(STEPS_BETWEEN_LOOKS) {
+            self.scratch.set(self.writer.as_ref().map_or(0, RunWriter::memory_bytes));
+            if (self.plan.cancelled)() {
+                return Err(Error::Closed);
+            }
         }
         self.begin_key(key)?;
         Ok(match self.retention.decide(seq, kind, self.plan.bottom) {
@@ -206,6 +215,8 @@ pub(crate) fn merge_runs(
 ) -> Result<Vec<MergedRun>> {
     let mut output = SortedOutput::new(plan, retention);
     let mut open = open_inputs(segment, inputs, loader)?;
+    let mut scratch = plan.scratch.of_job();
+    scratch.set(open.iter().map(|input| input.cursor.memory_bytes()).sum());
     while let Some(first) = open.first_mut() {
         output.take(&first.cursor)?;
         let on_entry = first.cursor.next()?;
@@ -220,11 +231,12 @@ pub(crate) fn merge_runs(
 
 /// The inputs that have entries, in order of their first ones.
 fn open_inputs(segment: &Segment, inputs: &[Arc<RunRef>], loader: &impl LoadRuns) -> Result<Vec<Input>> {
+    let ahead_bytes = MERGE_AHEAD_BYTES as usize / inputs.len().max(1);
     let mut open = Vec::with_capacity(inputs.len());
     for reference in inputs {
         let run = loader.load(segment, &reference.handle)?;
-        let mut input =
-            Input { cursor: run.cursor(CursorPurpose::Merge), reference: Arc::clone(reference), head: 0 };
+        let cursor = run.cursor(CursorPurpose::Merge).reading_ahead(ahead_bytes);
+        let mut input = Input { cursor, reference: Arc::clone(reference), head: 0 };
         let on_entry = input.cursor.seek(&reference.lower, u64::MAX)?;
         if input.settle(on_entry) {
             open.push(input);

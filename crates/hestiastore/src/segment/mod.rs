@@ -13,6 +13,7 @@ mod flush;
 mod policy;
 mod retention;
 mod scan;
+mod scratch;
 mod search;
 mod source;
 mod split;
@@ -20,22 +21,22 @@ mod version;
 pub(crate) mod write_buffer;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-
-use arc_swap::ArcSwap;
-use parking_lot::{Mutex, MutexGuard};
 
 pub(crate) use compaction::{MergePlan, MergedRun, merge_runs};
 pub(crate) use flush::FlushInput;
 pub(crate) use policy::{MergeLimits, StructuralJob};
 pub(crate) use retention::Retention;
 pub(crate) use scan::SegmentScan;
+pub(crate) use scratch::Scratch;
 pub(crate) use search::{Hit, search};
 pub(crate) use split::split_keys;
 pub(crate) use version::{Graveyard, Layer, MAIN_RANK, RunHandle, RunRef, SegmentVersion};
 
 use crate::error::Result;
 use crate::run::Run;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::{ArcSwap, Guard};
+use crate::sync::{Mutex, MutexGuard};
 
 /// Loads a run's sparse index and filter, or finds them loaded. The registry does.
 pub(crate) trait LoadRuns {
@@ -91,7 +92,7 @@ impl Segment {
 
     /// The version as of now, without touching a counter that other readers share.
     #[inline]
-    pub(crate) fn version(&self) -> arc_swap::Guard<Arc<SegmentVersion>> {
+    pub(crate) fn version(&self) -> Guard<Arc<SegmentVersion>> {
         self.version.load()
     }
 

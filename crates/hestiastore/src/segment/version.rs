@@ -1,13 +1,12 @@
 //! What a segment holds at one moment.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use arc_swap::ArcSwapOption;
-use parking_lot::Mutex;
 
 use super::write_buffer::WriteBuffer;
 use crate::run::{Run, run_file_name};
+use crate::sync::ArcSwapOption;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, Ordering};
 
 /// Names of files that nothing refers to any more, on their way to being unlinked (PROTOCOL D7).
 ///

@@ -2,11 +2,11 @@
 //! assigns.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::{Begin, LOG_HEADER_BYTES, LogHeader, log_file_name};
 use crate::directory::{Directory, File};
 use crate::error::{Error, Result};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// An open log file. Its places are handed out by the commit section; writes to them run side by side.
 #[derive(Debug)]

@@ -3,9 +3,8 @@
 //! Whoever needs seq S on disk becomes the leader if nobody is, and syncs outside of the lock; the
 //! others wait for a sync that began after their seq was copied.
 
-use parking_lot::{Condvar, Mutex};
-
 use crate::error::Result;
+use crate::sync::{Condvar, Mutex};
 
 /// What is known to be on disk, and who is at work.
 #[derive(Debug)]

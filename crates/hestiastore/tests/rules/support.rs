@@ -61,10 +61,10 @@ pub fn all(index: &Index) -> Vec<(u64, Vec<u8>)> {
     index.iter().unwrap().map(Result::unwrap).collect()
 }
 
-/// Every file with its content.
+/// Every file with its content, but for those that go meanwhile.
 pub fn bytes_of(directory: &SimulatedDirectory) -> BTreeMap<String, Vec<u8>> {
     let names = directory.list().unwrap();
-    names.into_iter().map(|name| (name.clone(), directory.read_all(&name).unwrap())).collect()
+    names.into_iter().filter_map(|name| Some((name.clone(), directory.read_all(&name)?))).collect()
 }
 
 pub fn count_of(directory: &SimulatedDirectory, prefix: &str) -> usize {

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use parking_lot::RwLockReadGuard;
-
 use super::CrashPolicy;
 use super::chance::Chance;
 use super::inode::{Change, Content};
 use super::names::{Entries, Fate, LostNames, NameChange, Names, with_images};
 use crate::directory::image::{Image, pieces};
+use crate::sync::RwLockReadGuard;
 
 /// A disk writes this many bytes as one.
 const SECTOR_BYTES: u64 = 512;

@@ -2,12 +2,11 @@
 //! everything at a chosen one, deals out faults, keeps the log of operations and the space account.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-
-use parking_lot::Mutex;
 
 use super::fault::{Fault, FaultRule, Faults};
 use super::operation::{Operation, Request};
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 const NO_LIMIT: u64 = u64::MAX;
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use parking_lot::RwLockReadGuard;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::crash;
@@ -13,6 +12,7 @@ use super::inode::{Content, Inode};
 use super::names::{Entries, Names, Node};
 use super::operation::Operation;
 use super::{CrashPolicy, SimulatedDirectory};
+use crate::sync::RwLockReadGuard;
 
 impl SimulatedDirectory {
     /// The directory as it would be found after a power cut now: everything in it is durable,

@@ -8,10 +8,9 @@
 use std::io;
 use std::sync::Arc;
 
-use parking_lot::RwLock;
-
 use super::gate::Gate;
 use crate::directory::image::{Image, PAGE_BYTES, pieces};
+use crate::sync::RwLock;
 
 /// A buffer of pending bytes that is larger than this is given back at a sync.
 const KEPT_BUFFER_BYTES: usize = 1 << 20;

@@ -29,8 +29,6 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 pub use self::fault::{Fault, FaultRule};
 use self::file::SimulatedFile;
 use self::gate::{Gate, injected};
@@ -44,6 +42,7 @@ use super::image::Image;
 use super::memory_lock::MemoryLocks;
 use super::name::{check_folder, check_name};
 use super::{Directory, DirectoryLock, File, LockMode, OpenMode};
+use crate::sync::Mutex;
 
 /// A directory in memory that knows what a power cut would leave of it, for tests. It is there only
 /// with the crate's feature `simulation`.

@@ -1,11 +1,10 @@
 //! The logs: replayed into nothing.
 
-use std::sync::atomic::Ordering;
-
 use super::CheckReport;
 use crate::error::{Error, Result};
 use crate::index::core::Core;
 use crate::manifest::{LogState, ManifestState};
+use crate::sync::atomic::Ordering;
 use crate::wal::{
     Expectations, RecoveryPolicy, ReplayEnd, damaged_logs, listed_logs, log_file_name, replay,
     replay_beside_writers,

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::CheckReport;
 use super::overlap::OverlapCheck;
@@ -12,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::index::core::Core;
 use crate::run::{ChunkCache, Run, RunCheck, run_file_name};
 use crate::segment::{RunHandle, RunRef, Segment};
+use crate::sync::atomic::Ordering;
 
 /// Goes from segment to segment. What is replaced while it is in a segment was written since, and is left for
 /// the next time.

@@ -7,13 +7,13 @@
 mod tests;
 
 use std::fmt;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::check::{CheckReport, IndexCheck};
 use super::core::Core;
 use super::counters::add;
 use crate::error::Result;
+use crate::sync::atomic::Ordering;
 
 /// How a scrub is to go about.
 ///

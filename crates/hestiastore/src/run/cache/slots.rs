@@ -1,12 +1,11 @@
 //! The slots of one run.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
-
-use arc_swap::{ArcSwapOption, Guard};
 
 use crate::run::entries::EntryChunk;
 use crate::run::statistics::RunCounters;
+use crate::sync::atomic::{AtomicU8, Ordering};
+use crate::sync::{ArcSwapOption, Guard};
 
 /// Uses are counted up to here; more would only lengthen a chunk's stay.
 const MAX_USES: u8 = 3;
@@ -69,8 +68,11 @@ impl RunSlots {
         chunk.map_or(0, |chunk| chunk.memory_bytes())
     }
 
-    pub(super) fn clear(&self) {
-        self.slots.iter().for_each(|slot| slot.store(None));
+    /// Empties all. Returns the bytes that they held.
+    pub(super) fn clear(&self) -> u64 {
+        let bytes =
+            |slot: &ArcSwapOption<EntryChunk>| slot.swap(None).map_or(0, |chunk| chunk.memory_bytes());
+        self.slots.iter().map(bytes).sum()
     }
 
     pub(super) fn was_evicted_lately(&self, at: usize, epoch: u8) -> bool {

@@ -1,7 +1,6 @@
 //! A decoded chunk of entries: point lookup, ordered search, access by number.
 
 use std::cmp::Ordering;
-use std::sync::atomic::AtomicU8;
 
 use super::column::{Column, read_u16, read_u32, read_u64};
 use super::fingerprints::{UNITS_PER_MASK, matches};
@@ -10,6 +9,7 @@ use crate::bytes::Reader;
 use crate::run::EntryKind;
 use crate::run::cache::Charge;
 use crate::run::keys::{equal, strip_prefix};
+use crate::sync::atomic::AtomicU8;
 
 /// Why bytes with a fitting checksum are no chunk of entries.
 #[derive(Debug, Clone, PartialEq, Eq)]

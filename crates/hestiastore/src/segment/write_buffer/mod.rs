@@ -8,6 +8,7 @@
 //! `(start, cut]` of its key range. Freezing is a stamp; whoever wrote before it is still let in.
 
 mod arena;
+mod slabs;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -15,28 +16,30 @@ mod view;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use arc_swap::ArcSwap;
-
+pub(crate) use slabs::SlabPool;
 pub(crate) use table::{Version, key_head};
 pub(crate) use view::BufferView;
 
 use crate::run::EntryKind;
+use crate::sync::ArcSwap;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use table::Table;
 
 /// Seq of a buffer that is still active.
 const UNCUT: u64 = u64::MAX;
 
+/// A buffer's keys are spread over so many tables, each with an insert lock of its own: writers to one
+/// segment insert side by side.
+const SHARDS: usize = 8;
+
 /// See the module.
 pub(crate) struct WriteBuffer {
-    table: Table,
+    shards: [Table; SHARDS],
     sorted: ArcSwap<view::Lists>,
+    pool: Arc<SlabPool>,
     cut: AtomicU64,
     least_seq: AtomicU64,
-    /// Bytes taken from the write budget for what was inserted.
-    charged_bytes: AtomicU64,
-    operations: AtomicU64,
     /// What the buffer was charged when it was frozen.
     stamped_bytes: AtomicU64,
     /// Segments that have yet to flush their part: one, or after a split several.
@@ -50,34 +53,45 @@ pub(crate) fn charge_bytes(key_bytes: usize, value_bytes: usize) -> u64 {
 }
 
 impl WriteBuffer {
-    pub(crate) fn new(expected_keys: usize) -> Self {
+    /// Takes no memory for entries before the first insert.
+    pub(crate) fn in_pool(expected_keys: usize, pool: &Arc<SlabPool>) -> Self {
         Self {
-            table: Table::new(expected_keys),
+            shards: std::array::from_fn(|_| Table::new(expected_keys / SHARDS, pool)),
             sorted: ArcSwap::default(),
+            pool: Arc::clone(pool),
             cut: AtomicU64::new(UNCUT),
             least_seq: AtomicU64::new(u64::MAX),
-            charged_bytes: AtomicU64::new(0),
-            operations: AtomicU64::new(0),
             stamped_bytes: AtomicU64::new(0),
             users: AtomicU64::new(1),
             shared: AtomicBool::new(false),
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn new(expected_keys: usize) -> Self {
+        Self::in_pool(expected_keys, &SlabPool::new(1 << 20))
+    }
+
     /// Adds a version. `hash` is the index's hash of `key`.
     pub(crate) fn insert(&self, key: &[u8], hash: u64, seq: u64, kind: EntryKind, value: &[u8]) {
-        self.least_seq.fetch_min(seq, Ordering::Relaxed);
-        self.charged_bytes.fetch_add(charge_bytes(key.len(), value.len()), Ordering::Relaxed);
-        self.operations.fetch_add(1, Ordering::Relaxed);
-        self.table.insert(key, table_hash(hash), seq, kind, value);
+        // Almost no seq is the least, and a load leaves the cache line shared.
+        if seq < self.least_seq.load(Ordering::Relaxed) {
+            self.least_seq.fetch_min(seq, Ordering::Relaxed);
+        }
+        self.shard(hash).insert(key, table_hash(hash), seq, kind, value);
     }
 
     /// The newest version of `key` that a reader at `snapshot_seq` may see. Takes no lock.
     pub(crate) fn get(&self, key: &[u8], hash: u64, snapshot_seq: u64) -> Option<Version<'_>> {
-        if self.table.node_count() == 0 {
+        let shard = self.shard(hash);
+        if shard.node_count() == 0 {
             return None;
         }
-        self.table.find(key, table_hash(hash))?.version_at(snapshot_seq)
+        shard.find(key, table_hash(hash))?.version_at(snapshot_seq)
+    }
+
+    fn shard(&self, hash: u64) -> &Table {
+        &self.shards[shard_of(hash)]
     }
 
     /// Stamps the last seq that belongs here. Called in the commit section.
@@ -97,15 +111,16 @@ impl WriteBuffer {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.operations.load(Ordering::Acquire) == 0
+        self.least_seq() == u64::MAX
     }
 
     pub(crate) fn key_count(&self) -> usize {
-        self.table.node_count()
+        self.shards.iter().map(Table::node_count).sum()
     }
 
+    /// Bytes taken from the write budget for what was inserted.
     pub(crate) fn charged_bytes(&self) -> u64 {
-        self.charged_bytes.load(Ordering::Relaxed)
+        self.shards.iter().map(Table::charged_bytes).sum()
     }
 
     /// Notes what the buffer is charged now that it is frozen.
@@ -137,7 +152,7 @@ impl WriteBuffer {
 
     /// Memory held, dead bytes and slot arrays included.
     pub(crate) fn memory_bytes(&self) -> u64 {
-        self.table.memory_bytes() as u64
+        self.shards.iter().map(Table::memory_bytes).sum::<usize>() as u64
     }
 }
 
@@ -155,10 +170,16 @@ fn table_hash(hash: u64) -> u32 {
     hash as u32
 }
 
+/// Bits that the tables do not look at.
+fn shard_of(hash: u64) -> usize {
+    (hash >> 32) as usize % SHARDS
+}
+
 /// A value in a write buffer, kept alive with it.
 #[derive(Debug, Clone)]
 pub(crate) struct PinnedValue {
     buffer: Arc<WriteBuffer>,
+    shard: usize,
     place: table::ValueAddress,
 }
 
@@ -166,10 +187,10 @@ impl PinnedValue {
     /// The newest version of `key` at `snapshot_seq`, to be held beyond any version of the segment.
     pub(crate) fn find(buffer: &Arc<WriteBuffer>, key: &[u8], hash: u64, snapshot_seq: u64) -> Option<Self> {
         let place = buffer.get(key, hash, snapshot_seq)?.address();
-        Some(Self { buffer: Arc::clone(buffer), place })
+        Some(Self { buffer: Arc::clone(buffer), shard: shard_of(hash), place })
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
-        self.buffer.table.value_at(&self.place)
+        self.buffer.shards[self.shard].value_at(&self.place)
     }
 }

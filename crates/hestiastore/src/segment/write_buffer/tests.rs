@@ -83,13 +83,40 @@ fn readers_beside_a_writer_see_whole_entries() {
 }
 
 #[test]
+fn writers_side_by_side_lose_nothing() {
+    let buffer = Arc::new(WriteBuffer::new(0));
+    let (writers, count, keys): (u64, u64, u64) = if cfg!(miri) { (3, 40, 11) } else { (4, 20_000, 997) };
+    std::thread::scope(|scope| {
+        for writer in 0..writers {
+            let buffer = &buffer;
+            // Every writer has every key, and seqs of its own.
+            scope.spawn(move || {
+                for i in 0..count {
+                    put(buffer, &(i % keys).to_be_bytes(), i * writers + writer + 1, &writer.to_be_bytes());
+                }
+            });
+        }
+    });
+    assert_eq!((buffer.key_count(), buffer.least_seq()), (keys as usize, 1));
+    assert_eq!(buffer.charged_bytes(), writers * count * charge_bytes(8, 8));
+    let view = BufferView::in_one_list(&buffer, 1);
+    for index in 0..view.list_len(0) {
+        let seqs: Vec<u64> = view.node(0, index).unwrap().versions().map(|version| version.seq).collect();
+        assert!(seqs.is_sorted_by(|a, b| a > b), "{seqs:?}");
+    }
+    let versions = (0..view.list_len(0)).map(|index| view.node(0, index).unwrap().versions().count());
+    assert_eq!(versions.sum::<usize>() as u64, writers * count);
+}
+
+#[test]
 fn m3_the_charge_covers_the_memory() {
     let buffer = WriteBuffer::new(0);
     let count: u64 = if cfg!(miri) { 500 } else { 50_000 };
     for i in 0..count {
         put(&buffer, &i.to_be_bytes(), i, &[7; 23]);
     }
-    assert!(buffer.charged_bytes() * 11 / 10 + (1 << 20) >= buffer.memory_bytes());
+    let (charged, held) = (buffer.charged_bytes(), buffer.memory_bytes());
+    assert!(charged * 5 / 4 + (1 << 20) >= held, "{charged} {held}");
 }
 
 #[test]

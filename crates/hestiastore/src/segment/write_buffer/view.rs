@@ -6,12 +6,13 @@
 
 #![expect(unsafe_code, reason = "turns addresses of the buffer's own nodes into references")]
 
-use std::ops::Range;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 use super::super::Segment;
-use super::WriteBuffer;
+use super::slabs::CountedView;
 use super::table::{Node, NodeAddress};
+use super::{SHARDS, WriteBuffer};
 
 /// Sorting a list shorter than this on two threads costs more than it saves.
 const PARALLEL_SORT_KEYS: usize = 32 * 1024;
@@ -23,12 +24,37 @@ struct Place {
     address: NodeAddress,
 }
 
+/// Places in the order of their keys, counted among the views of the buffer's pool.
+struct SortedList {
+    places: Vec<Place>,
+    _counted: CountedView,
+}
+
+impl SortedList {
+    fn new(buffer: &WriteBuffer, places: Vec<Place>) -> Arc<Self> {
+        let bytes = places.capacity() * size_of::<Place>();
+        let counted = CountedView::new(&buffer.pool, bytes as u64);
+        Arc::new(Self { places, _counted: counted })
+    }
+}
+
+impl Deref for SortedList {
+    type Target = [Place];
+
+    fn deref(&self) -> &[Place] {
+        &self.places
+    }
+}
+
 /// The lists as of some moment, and how far back they reach.
 #[derive(Clone, Default)]
 pub(super) struct Lists {
-    lists: Vec<Arc<[Place]>>,
-    newest: Option<NodeAddress>,
+    lists: Vec<Arc<SortedList>>,
+    newest: Newest,
 }
+
+/// For each shard the newest node that is in the lists.
+type Newest = [Option<NodeAddress>; SHARDS];
 
 /// A buffer's keys in order: several sorted lists, no key in two of them.
 #[derive(Clone)]
@@ -42,11 +68,11 @@ impl BufferView {
     /// All keys of the buffer that are visible now, and perhaps more.
     pub(crate) fn new(buffer: &Arc<WriteBuffer>) -> Self {
         let known = buffer.sorted.load_full();
-        let fresh = buffer.table.newer_than(known.newest);
+        let (fresh, newest) = newer_than(buffer, &known.newest);
         let lists = if fresh.is_empty() {
             known
         } else {
-            let extended = Arc::new(extend(&known, &fresh));
+            let extended = Arc::new(extend(buffer, &known, fresh, newest));
             // Of two scans that sort at once one keeps its work for later ones; both may use theirs.
             buffer.sorted.compare_and_swap(&known, Arc::clone(&extended));
             extended
@@ -65,7 +91,7 @@ impl BufferView {
     /// The node at `index` of a list.
     pub(crate) fn node(&self, list: usize, index: usize) -> Option<Node<'_>> {
         let place = self.lists.lists.get(list)?.get(index)?;
-        // SAFETY: the address came from this buffer's table, which `self` keeps alive.
+        // SAFETY: the address came from one of this buffer's tables, which `self` keeps alive.
         Some(unsafe { place.address.node() })
     }
 
@@ -89,36 +115,42 @@ impl BufferView {
     /// One list of all keys, sorted with up to `threads` threads.
     pub(crate) fn in_one_list(buffer: &Arc<WriteBuffer>, threads: usize) -> Self {
         let known = buffer.sorted.load_full();
-        let mut fresh = places(&buffer.table.newer_than(known.newest));
+        let (mut fresh, newest) = newer_than(buffer, &known.newest);
         sort(&mut fresh, threads);
         let list = known.lists.iter().rev().fold(fresh, |sorted, list| merge(&sorted, list));
-        let lists = Lists { lists: vec![list.into()], newest: None };
+        let lists = Lists { lists: vec![SortedList::new(buffer, list)], newest };
         Self { _buffer: Arc::clone(buffer), lists: Arc::new(lists) }
     }
 }
 
-fn extend(known: &Lists, fresh: &[NodeAddress]) -> Lists {
-    let mut sorted = places(fresh);
+fn extend(buffer: &WriteBuffer, known: &Lists, mut sorted: Vec<Place>, newest: Newest) -> Lists {
     sort(&mut sorted, 1);
     let mut lists = known.lists.clone();
     while let Some(last) = lists.pop_if(|last| sorted.len() * 2 >= last.len()) {
         sorted = merge(&last, &sorted);
     }
-    lists.push(sorted.into());
-    Lists { lists, newest: fresh.first().copied() }
+    lists.push(SortedList::new(buffer, sorted));
+    Lists { lists, newest }
 }
 
-fn places(addresses: &[NodeAddress]) -> Vec<Place> {
-    let place = |address: &NodeAddress| Place {
-        // SAFETY: addresses are taken from the table of a buffer that the caller holds.
-        head: unsafe { address.node() }.head(),
-        address: *address,
-    };
-    addresses.iter().map(place).collect()
+/// The keys that came after the known ones, in no order, and how far they reach.
+fn newer_than(buffer: &WriteBuffer, known: &Newest) -> (Vec<Place>, Newest) {
+    let mut fresh = Vec::new();
+    let mut newest = *known;
+    for (shard, newest) in buffer.shards.iter().zip(&mut newest) {
+        let nodes = shard.newer_than(*newest);
+        *newest = nodes.first().copied().or(*newest);
+        fresh.extend(nodes.into_iter().map(|address| Place {
+            // SAFETY: the address came from the table of a buffer that the caller holds.
+            head: unsafe { address.node() }.head(),
+            address,
+        }));
+    }
+    (fresh, newest)
 }
 
 fn less(a: &Place, b: &Place) -> std::cmp::Ordering {
-    // SAFETY: as in `places`.
+    // SAFETY: as in `newer_than`.
     a.head.cmp(&b.head).then_with(|| unsafe { a.address.node().key().cmp(b.address.node().key()) })
 }
 
