@@ -10,7 +10,7 @@ use super::*;
 use crate::{Error, Result};
 
 /// Every knob with a value that is not its default.
-const CHANGED: [(&str, &str); 28] = [
+const CHANGED: [(&str, &str); 29] = [
     ("write_buffer.budget_bytes", "128MiB"),
     ("write_buffer.delta_cache_bytes", "1_000_000"),
     ("segment.target_bytes", "256MiB"),
@@ -39,6 +39,7 @@ const CHANGED: [(&str, &str); 28] = [
     ("log.first_file_bytes", "2MiB"),
     ("log.max_file_bytes", "32MiB"),
     ("log.limit_bytes", "512MiB"),
+    ("memory.budget_bytes", "16GiB"),
 ];
 
 fn changed() -> ConfigPatch {
@@ -134,7 +135,8 @@ fn every_group_method_sets_the_knob_of_its_name() {
                 .first_file_bytes(2 << 20)
                 .max_file_bytes(32 << 20)
                 .limit_bytes(Some(512 << 20))
-        });
+        })
+        .memory(|m| m.budget_bytes(Some(16 << 30)));
     assert_eq!(by_methods, changed());
 }
 
@@ -172,7 +174,7 @@ fn refused_texts_say_what_is_allowed_and_change_nothing() {
             "block_bytes",
             "1",
             "block_bytes is not a setting; the groups are write_buffer, segment, chunk, bloom, io, \
-             cache, maintenance, log",
+             cache, maintenance, log, memory",
         ),
     ] {
         let mut patch = ConfigPatch::default();

@@ -36,7 +36,10 @@ use crate::sync::{Mutex, OnceLock, RwLock};
 pub(crate) struct Core {
     pub(crate) directory: Arc<dyn Directory>,
     pub(crate) environment: Environment,
+    /// As stored, but for budgets that do not fit the memory that there is.
     pub(crate) config: Config,
+    /// As it is to be stored.
+    pub(crate) stored_config: Vec<u8>,
     pub(crate) run_settings: RunSettings,
     pub(crate) key_type: String,
     pub(crate) value_type: String,

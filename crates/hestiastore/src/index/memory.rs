@@ -31,6 +31,7 @@ impl Core {
             + memory.loaded_bytes
             + memory.maintenance_bytes;
         memory.estimate_bytes = self.config.memory_estimate_bytes();
+        memory.available_bytes = self.environment.memory.limit_bytes();
         memory
     }
 }

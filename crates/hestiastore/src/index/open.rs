@@ -138,7 +138,7 @@ fn create(request: &OpenRequest) -> Result<()> {
     if request.read_only {
         return Err(Error::ReadOnly);
     }
-    let config = Config::default().patched(&request.patch);
+    let config = Config::default().configured(&request.patch);
     config.validate()?;
     if [&request.key_type, &request.value_type].iter().any(|name| *name == "*") {
         let problem = "a new index needs the names of its key and value types".to_owned();
@@ -235,6 +235,8 @@ fn build(
     state: ManifestState,
     lock: Box<dyn DirectoryLock>,
 ) -> Result<Arc<Core>> {
+    let stored_config = config.encode();
+    let config = config.fitted_to(request.environment.memory.limit_bytes());
     let graveyard = Arc::new(Graveyard::default());
     let slabs = SlabPool::new(config.spare_slab_bytes());
     let segments = segments(&state, &graveyard, &slabs);
@@ -290,6 +292,7 @@ fn build(
         directory: request.directory,
         environment: request.environment,
         config,
+        stored_config,
     }))
 }
 

@@ -287,6 +287,8 @@ groups! {
         total_bytes: u64,
         /// What it may be: the sum of all budgets and bounds, see `Config::memory_estimate`.
         estimate_bytes: u64,
+        /// What the machine and the control groups of the process allow, if that is known.
+        available_bytes: Option<u64>,
     }
 
     /// What does not work.
@@ -421,7 +423,7 @@ mod tests {
             r#""scrub":{"scrubbed_bytes":0,"finished":0,"last_finished_micros":null,"problems":0},"#,
             r#""memory":{"write_buffer_bytes":0,"spare_slab_bytes":0,"sorted_view_bytes":0,"delta_cache_bytes":0,"#,
             r#""chunk_cache_bytes":0,"pinned_chunk_bytes":0,"loaded_bytes":0,"maintenance_bytes":0,"#,
-            r#""total_bytes":0,"estimate_bytes":0},"#,
+            r#""total_bytes":0,"estimate_bytes":0,"available_bytes":null},"#,
             r#""health":{"failure":"","writes_refused":"","background_failures":0,"last_background_failure":"","#,
             r#""damaged_segments":0,"failed_deletions":0},"#,
             r#""snapshots":{"open":0,"oldest_seq":null}}"#,
