@@ -15,6 +15,7 @@ mod format;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod key_range;
 mod lines;
 mod opening;
 mod output;

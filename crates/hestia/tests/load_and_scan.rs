@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Place, hestia, hestia_reading, joined, shuffled_lines, sorted};
+use common::{Place, assert_contains, hestia, hestia_reading, joined, shuffled_lines, sorted};
 
 /// Small enough that tens of thousands of lines are flushed, merged and split.
 const SMALL: [&str; 4] = ["--set", "write_buffer.budget_bytes=1MiB", "--set", "segment.target_bytes=1MiB"];
@@ -32,6 +32,20 @@ fn a_scan_is_the_sorted_input() {
         expected.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
     backwards.reverse();
     assert!(hestia(&["scan", &place.index, "--reverse"]).ok() == backwards.concat());
+}
+
+#[test]
+fn a_part_of_the_keys_is_compacted() {
+    let place = Place::new();
+    hestia_reading(&["load", &place.index], b"a\t1\nb\t2\nc\t3\n").ok();
+    let error = hestia(&["compact", &place.index, "--from", "c", "--to", "a"]).failed();
+    assert_contains(&error, "--from lies behind --to");
+    for range in [&["--from", "a", "--to", "b"][..], &["--to", "c"], &["--from", "b"]] {
+        hestia_reading(&["load", &place.index], b"b\t4\n").ok();
+        hestia(&[&["compact", &place.index], range].concat()).ok();
+        assert_eq!(hestia(&["scan", &place.index]).ok_text(), "a\t1\nb\t4\nc\t3\n");
+    }
+    let _ = hestia(&["check", &place.index]).ok();
 }
 
 #[test]

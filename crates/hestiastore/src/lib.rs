@@ -35,6 +35,7 @@ mod wal;
 pub use error::{Error, Result};
 pub use index::{
     CheckReport, Cursor, IndexBuilder, IndexState, Iter, LogLoss, MAX_KEY_BYTES, MAX_VALUE_BYTES,
-    RunBeyondCut, ScrubOptions, ScrubProgress, SegmentIndex, Snapshot, ValueRef, WriteBatch,
+    MaintenancePause, RunBeyondCut, Runtime, RuntimeBuilder, ScrubOptions, ScrubProgress, SegmentIndex,
+    Snapshot, ValueRef, WriteBatch,
 };
 pub use wal::RecoveryPolicy;

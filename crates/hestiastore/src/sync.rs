@@ -22,5 +22,5 @@ pub(crate) mod hint {
 }
 
 pub(crate) mod thread {
-    pub(crate) use std::thread::{Builder, JoinHandle, sleep, yield_now};
+    pub(crate) use std::thread::{Builder, JoinHandle, current, sleep, yield_now};
 }

@@ -9,6 +9,7 @@ use hestiastore::types::Raw;
 use crate::codec::{Codec, Codecs};
 use crate::failure::{Failure, Outcome};
 use crate::format::Format;
+use crate::key_range::KeyRange;
 use crate::opening;
 use crate::output::Output;
 
@@ -27,12 +28,8 @@ newline in a key, a newline in a value) stops the scan with an error; jsonl carr
 pub(crate) struct Arguments {
     #[command(flatten)]
     index: opening::Existing,
-    /// The first key, included
-    #[arg(long, value_name = "KEY", allow_negative_numbers = true)]
-    from: Option<OsString>,
-    /// Where to end; this key is not included
-    #[arg(long, value_name = "KEY", allow_negative_numbers = true)]
-    to: Option<OsString>,
+    #[command(flatten)]
+    keys: KeyRange,
     /// Only keys that begin so; for a tuple that ends in a string: (7, "ap")
     #[arg(long, allow_negative_numbers = true)]
     prefix: Option<OsString>,
@@ -89,7 +86,7 @@ fn write_entries(
 }
 
 /// Encoded keys from the lower to before the upper.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Range {
     lower: Vec<u8>,
     upper: Option<Vec<u8>>,
@@ -97,19 +94,10 @@ struct Range {
 
 impl Range {
     fn of(arguments: &Arguments, codec: &Codec) -> Result<Self, Failure> {
-        let encoded = |text: &OsString| codec.encode(text.as_bytes()).map(|key| key.into_owned());
-        let mut range = Self::default();
-        if let Some(from) = &arguments.from {
-            range.lower = encoded(from)?;
-        }
-        if let Some(to) = &arguments.to {
-            range.upper = Some(encoded(to)?);
-        }
-        if range.upper.as_ref().is_some_and(|upper| *upper < range.lower) {
-            return Err(Failure::Message("--from lies behind --to".to_owned()));
-        }
+        let (lower, upper) = arguments.keys.encoded(codec)?;
+        let mut range = Self { lower, upper };
         if let Some(prefix) = &arguments.prefix {
-            let prefix = encoded(prefix)?;
+            let prefix = codec.encode(prefix.as_bytes())?.into_owned();
             range.upper = least(range.upper, after_prefix(&prefix));
             range.lower = range.lower.max(prefix);
         }

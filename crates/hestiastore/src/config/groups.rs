@@ -11,7 +11,7 @@ use super::choices::{Durability, LogIo};
 use super::filters::FilterNames;
 use super::knob::{Kind, Knob, Reopen};
 use super::patch::ConfigPatch;
-use super::text::{GIB, KIB, MIB, MILLI, SECOND, TIB};
+use super::text::{GIB, KIB, MIB, MICRO, MILLI, SECOND, TIB};
 use super::value::Setting;
 
 /// From the table: the struct of each group with its defaults, the group's setters on a patch,
@@ -193,6 +193,18 @@ settings! {
         /// The first begins with the first write of an open.
         scrub_interval: Duration = Duration::from_secs(7 * 24 * 3_600),
             0x0704, time(SECOND, 365 * 24 * 3_600 * SECOND), AtOpen;
+        /// How long nothing must have been asked before deltas are merged into main all the way.
+        ///
+        /// Other tidying is done then too, unless `maintenance.automatic` is off.
+        idle_after: Duration = Duration::from_secs(1), 0x0705, time(MILLI, 365 * 24 * 3_600 * SECOND), AtOpen;
+        /// Bytes of entries that merges read and write in a second, before compression; 0 for no limit.
+        ///
+        /// Flushes are not limited. A [`Runtime`](crate::Runtime) can set a limit for several indexes together.
+        rate_bytes_per_second: u64 = 0, 0x0706, bytes(0, TIB), AtOpen;
+        /// Merges slow down while more than one of a hundred gets and puts takes longer than this.
+        ///
+        /// They never stop, and are as fast as they can be while writers wait for room.
+        latency_target: Option<Duration> = None, 0x0707, time(MICRO, 60 * SECOND), AtOpen;
     }
 
     /// The write-ahead log.

@@ -10,7 +10,7 @@ use super::*;
 use crate::{Error, Result};
 
 /// Every knob with a value that is not its default.
-const CHANGED: [(&str, &str); 29] = [
+const CHANGED: [(&str, &str); 32] = [
     ("write_buffer.budget_bytes", "128MiB"),
     ("write_buffer.delta_cache_bytes", "1_000_000"),
     ("segment.target_bytes", "256MiB"),
@@ -32,6 +32,9 @@ const CHANGED: [(&str, &str); 29] = [
     ("maintenance.automatic", "false"),
     ("maintenance.scrub_bytes_per_second", "16MiB"),
     ("maintenance.scrub_interval", "192h"),
+    ("maintenance.idle_after", "5s"),
+    ("maintenance.rate_bytes_per_second", "64MiB"),
+    ("maintenance.latency_target", "2ms"),
     ("log.durability", "group-sync"),
     ("log.sync_interval", "1s"),
     ("log.group_delay", "500us"),
@@ -126,6 +129,9 @@ fn every_group_method_sets_the_knob_of_its_name() {
                 .automatic(false)
                 .scrub_bytes_per_second(16 << 20)
                 .scrub_interval(Duration::from_secs(192 * 3_600))
+                .idle_after(Duration::from_secs(5))
+                .rate_bytes_per_second(64 << 20)
+                .latency_target(Some(Duration::from_millis(2)))
         })
         .log(|l| {
             l.durability(Durability::GroupSync)

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::SegmentIndex;
 use super::open::{Existence, OpenRequest, open};
+use super::runtime::Runtime;
 use crate::config::{
     BloomPatch, CachePatch, ChunkPatch, ConfigPatch, IoPatch, LogPatch, MaintenancePatch, MemoryPatch,
     SegmentPatch, WriteBufferPatch,
@@ -49,6 +50,7 @@ pub struct IndexBuilder<K, V> {
     patch: ConfigPatch,
     type_names: Option<(String, String)>,
     recovery: RecoveryPolicy,
+    runtime: Option<Runtime>,
     types: PhantomData<fn() -> (K, V)>,
 }
 
@@ -82,6 +84,7 @@ impl<K: KeyType, V: ValueType> IndexBuilder<K, V> {
             patch: ConfigPatch::default(),
             type_names: None,
             recovery: RecoveryPolicy::default(),
+            runtime: None,
             types: PhantomData,
         }
     }
@@ -116,6 +119,13 @@ impl<K: KeyType, V: ValueType> IndexBuilder<K, V> {
     /// Time and randomness from elsewhere, so that a test can be repeated.
     pub fn environment(mut self, environment: Environment) -> Self {
         self.environment = environment;
+        self
+    }
+
+    /// Has its maintenance done by threads that it shares with other indexes; without, it has
+    /// `maintenance.threads` of its own.
+    pub fn runtime(mut self, runtime: &Runtime) -> Self {
+        self.runtime = Some(runtime.clone());
         self
     }
 
@@ -216,6 +226,7 @@ impl<K: KeyType, V: ValueType> IndexBuilder<K, V> {
             existence,
             read_only,
             recovery: self.recovery,
+            runtime: self.runtime,
         })?;
         Ok(SegmentIndex::new(core))
     }

@@ -37,6 +37,8 @@ impl Core {
             self.save_without_log()?;
         }
         self.health.advance(IndexState::Closing);
+        // Merges are not waited for: they see that it is over.
+        self.scheduler.pool().wake();
         self.section.lock().accepting = false;
         self.budget.stop();
         // A first write, a new log and flushes of callers that are under way end first; further ones are
@@ -45,15 +47,22 @@ impl Core {
         self.logs.wait_prepared();
         drop(self.callers_at_work.write());
         let outcome = self.finish_writing();
-        self.scheduler.stop();
-        self.logs.stop();
-        self.threads.lock().join();
+        self.end_threads();
         self.stop_scrubbing();
         let outcome = outcome.and_then(|()| self.write_close_edit());
         self.registry.set_state(RegistryState::Closed);
         self.health.advance(IndexState::Closed);
         *self.directory_lock.lock() = None;
+        let runtime = self.runtime.lock().take();
+        drop(runtime);
         outcome.map_err(finally)
+    }
+
+    /// Waits for the jobs under way, which are to end or have been cancelled.
+    fn end_threads(&self) {
+        self.scheduler.pool().leave(self);
+        self.logs.stop();
+        self.threads.lock().join();
     }
 
     fn wait_first_write(&self) {
@@ -106,9 +115,7 @@ impl Core {
         }
         let last_seq = self.section.lock().last_seq();
         self.publisher.wait_visible(last_seq).map_err(|_| self.health.refusal())?;
-        self.scheduler.stop();
-        self.logs.stop();
-        self.threads.lock().join();
+        self.end_threads();
         let worth_keeping =
             self.unflushed_bytes() <= LEFT_IN_LOG_BYTES && self.log_used_bytes() <= LOG_LEFT_BYTES;
         if !self.has_log() || !worth_keeping {

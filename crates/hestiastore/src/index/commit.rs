@@ -124,6 +124,7 @@ impl Core {
             return Ok(());
         }
         self.take_room(commit.charge_bytes)?;
+        let _timed = self.foreground.time();
         commit.record.finish_body();
         let placed = match self.enter_section(commit) {
             Ok(placed) => placed,

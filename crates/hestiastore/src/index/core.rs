@@ -7,15 +7,18 @@ use super::counters::Counters;
 use super::delta_cache::DeltaCache;
 use super::first_write::{FirstWrite, Threads};
 use super::health::{Health, IndexState};
+use super::idle::IdleWork;
 use super::keeper::Keeper;
 use super::log_loss::LogLoss;
 use super::log_upkeep::LogKeeper;
 use super::publish::Publisher;
 use super::refusal::{BackgroundFailures, RefusedWrites};
 use super::retry::Retry;
+use super::runtime::Runtime;
 use super::scheduler::Scheduler;
 use super::scrub::BackgroundScrub;
 use super::section::Section;
+use super::throttle::{Foreground, TokenBucket};
 use crate::config::{Config, Durability};
 use crate::directory::{Directory, DirectoryLock};
 use crate::environment::Environment;
@@ -77,6 +80,8 @@ pub(crate) struct Core {
     /// The logs that this open found are on disk as they are read.
     pub(crate) listed_logs_renewed: AtomicBool,
     pub(crate) threads: Mutex<Threads>,
+    /// Given up by `close`, so that its threads can end.
+    pub(crate) runtime: Mutex<Option<Runtime>>,
     /// Held by the one who closes.
     pub(crate) closing: Mutex<()>,
     /// Shared by callers that do maintenance in their own threads; `close` waits for them.
@@ -84,8 +89,13 @@ pub(crate) struct Core {
     pub(crate) next_segment_id: AtomicU64,
     pub(crate) graveyard: Arc<Graveyard>,
     pub(crate) delta_cache: Mutex<DeltaCache>,
-    pub(crate) scheduler: Scheduler,
+    pub(crate) scheduler: Arc<Scheduler>,
+    pub(crate) foreground: Foreground,
+    /// What merges may move by `maintenance.rate_bytes_per_second`, and for the sake of the foreground.
+    pub(crate) limited: TokenBucket,
+    pub(crate) slowed: TokenBucket,
     pub(crate) background_scrub: Mutex<BackgroundScrub>,
+    pub(crate) idle_work: Mutex<IdleWork>,
     pub(crate) counters: Counters,
 }
 

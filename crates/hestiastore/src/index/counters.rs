@@ -26,6 +26,9 @@ pub(crate) struct Counters {
     pub(crate) delta_merges: AtomicU64,
     pub(crate) main_merges: AtomicU64,
     pub(crate) splits: AtomicU64,
+    pub(crate) neighbour_merges: AtomicU64,
+    /// Time that structural jobs rested so as not to be too fast.
+    pub(crate) throttled_micros: AtomicU64,
     /// Bytes of all finished runs.
     pub(crate) run_bytes: AtomicU64,
     pub(crate) quarantined_files: AtomicU64,

@@ -13,7 +13,7 @@ impl Core {
     /// is to wait for one.
     fn layers_per_mille(&self, segment: &Segment) -> u64 {
         let stuck = segment.damaged.load(Ordering::Acquire) || segment.merges_fail.load(Ordering::Acquire);
-        if stuck || !self.config.maintenance.automatic {
+        if stuck || !self.config.maintenance.automatic || self.scheduler.is_paused() {
             return 0;
         }
         let most = CROWDED_FAN_INS * u64::from(self.config.segment.delta_fan_in);

@@ -9,7 +9,6 @@ use super::counters::add;
 use super::log_upkeep::run_log_thread;
 use super::open::{is_run_name, list, named_runs, open_unnamed_run, run_uid};
 use super::refusal::Need;
-use super::scheduler::run_maintenance_thread;
 use crate::directory::OpenMode;
 use crate::error::{Error, Result};
 use crate::manifest::{Change, Edit, ManifestFile};
@@ -42,7 +41,7 @@ pub(crate) struct FirstWrite {
     pub(crate) recovered: Recovered,
 }
 
-/// The threads of an open index.
+/// The threads of an open index besides those of its runtime.
 #[derive(Debug, Default)]
 pub(crate) struct Threads(Vec<JoinHandle<()>>);
 
@@ -299,19 +298,17 @@ impl Core {
     }
 
     fn start_threads(self: &Arc<Self>) -> Result<()> {
-        let mut threads = self.threads.lock();
-        let maintenance_threads = self.config.maintenance.threads.max(1) as usize;
-        // Some may run already, if the system refused one the last time.
-        while threads.0.len() < maintenance_threads {
-            let name = format!("hestia-maint-{}", threads.0.len() + 1);
-            threads.0.push(self.start(name, run_maintenance_thread)?);
-        }
-        threads.0.push(self.start("hestia-log".to_owned(), run_log_thread)?);
+        let joined = self.scheduler.pool().join(self);
+        joined.map_err(|source| self.thread_refused(source))?;
+        let log = self.start("hestia-log".to_owned(), run_log_thread)?;
+        self.threads.lock().0.push(log);
         for segment in self.route.load().segments() {
             if !segment.version().layers.is_empty() {
                 self.scheduler.request_structural(segment);
             }
         }
+        self.look_for_small_neighbours();
+        self.start_idle_work();
         self.start_scrubbing();
         Ok(())
     }
@@ -324,7 +321,11 @@ impl Core {
             std::mem::forget(unexpected);
         };
         let started = thread::Builder::new().name(name).spawn(guarded);
-        started.map_err(|source| Error::io("start a thread for", self.directory.location(), source))
+        started.map_err(|source| self.thread_refused(source))
+    }
+
+    fn thread_refused(&self, source: std::io::Error) -> Error {
+        Error::io("start a thread for", self.directory.location(), source)
     }
 }
 

@@ -52,7 +52,8 @@ impl Core {
         let layers: Vec<Layer> = segment.version().unflushed().cloned().collect();
         for layer in &layers {
             let Some(buffer) = &layer.buffer else { continue };
-            let (rank, cut, outputs) = self.write_buffer_out(&segment, layer, layers.len() == 1)?;
+            let (rank, cut, outputs) =
+                self.write_buffers_out(&segment, std::slice::from_ref(layer), layers.len() == 1)?;
             flushed.replace(layer.rank, rank, cut, self.references(&outputs, rank));
             flushed.outputs.extend(outputs);
             flushed.charged_bytes += buffer.charged_bytes();

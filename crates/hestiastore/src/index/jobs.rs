@@ -12,7 +12,8 @@ use crate::error::{Error, Result};
 use crate::manifest::Change;
 use crate::segment::write_buffer::WriteBuffer;
 use crate::segment::{
-    FlushInput, Layer, MergedRun, Retention, RunRef, Segment, SegmentVersion, StructuralJob, merge_runs,
+    FlushInput, Layer, MergedRun, Retention, RunRef, Segment, SegmentVersion, StructuralJob, TakenSlot,
+    merge_runs,
 };
 use crate::sync::atomic::Ordering;
 
@@ -43,96 +44,134 @@ impl Core {
     }
 
     /// Writes every frozen buffer of the segment out, oldest first; the active one is frozen if there is
-    /// no other. Waits for a flush that is under way.
+    /// no other. Waits for a flush that is under way: for the threads of callers.
     pub(crate) fn flush_segment(&self, segment: &Arc<Segment>) -> Result<()> {
-        let slot = segment.flush_slot.take();
-        self.flush_in_slot(segment)?;
-        drop(slot);
-        self.wake_flush_if_needed();
-        Ok(())
-    }
-
-    /// The same, if the segment holds anything through `seq` once a flush that is under way has ended.
-    pub(super) fn flush_segment_through(&self, segment: &Arc<Segment>, seq: u64) -> Result<()> {
-        let slot = segment.flush_slot.take();
-        if segment.version().least_unflushed_seq() <= seq {
-            self.flush_in_slot(segment)?;
-        }
-        drop(slot);
-        self.wake_flush_if_needed();
-        Ok(())
+        self.flush_in_slot(segment, segment.flush_slot.take())
     }
 
     /// The same, unless a flush is under way: `false`.
     pub(crate) fn try_flush_segment(&self, segment: &Arc<Segment>) -> Result<bool> {
+        self.try_flush_segment_through(segment, u64::MAX)
+    }
+
+    /// The same, if the segment holds anything through `seq`.
+    pub(super) fn try_flush_segment_through(&self, segment: &Arc<Segment>, seq: u64) -> Result<bool> {
         let Some(slot) = segment.flush_slot.try_take() else { return Ok(false) };
-        self.flush_in_slot(segment)?;
-        drop(slot);
-        // Who found the slot taken meanwhile went away, and a writer may wait for what it came for.
-        self.wake_flush_if_needed();
+        if segment.version().least_unflushed_seq() <= seq {
+            self.flush_in_slot(segment, slot)?;
+        }
         Ok(true)
     }
 
-    fn flush_in_slot(&self, segment: &Arc<Segment>) -> Result<()> {
+    fn flush_in_slot(&self, segment: &Arc<Segment>, slot: TakenSlot<'_>) -> Result<()> {
+        let outcome = self.flush_layers_of(segment);
+        if outcome.is_ok() {
+            self.split_if_waited_for(segment);
+        }
+        drop(slot);
+        if outcome.is_ok() {
+            // Only now: a split that found the slot taken has gone away.
+            self.scheduler.request_structural(segment);
+            // So has who came for the next flush, for which a writer may wait.
+            self.wake_flush_if_needed();
+        } else {
+            self.scheduler.pool().wake();
+        }
+        outcome
+    }
+
+    fn flush_layers_of(&self, segment: &Arc<Segment>) -> Result<()> {
         if segment.version().unflushed().next().is_none() {
             self.freeze(segment);
         }
-        while !segment.is_retired() {
-            let Some(layer) = segment.version().unflushed().next().cloned() else { break };
-            // Nothing is lost by a flush that fails: writes are refused until one succeeds.
-            self.flush_layer(segment, &layer).map_err(|error| self.refuse_unless_over(Need::Flush, error))?;
-            self.accept_writes(Need::Flush);
-        }
+        self.flush_frozen(segment, Structural::Free)?;
         self.note_crowding();
-        self.scheduler.request_structural(segment);
         // Logs that could go and stay for now are no failure of the flush.
         let trimmed = self.trim_logs();
         self.note_background_failure("giving up logs", &trimmed);
         if self.health.has_failed() { trimmed } else { Ok(()) }
     }
 
-    fn flush_layer(&self, segment: &Arc<Segment>, layer: &Layer) -> Result<()> {
+    /// Writes out all that is frozen, oldest first. The caller holds the flush slot.
+    pub(super) fn flush_frozen(&self, segment: &Arc<Segment>, structural: Structural) -> Result<()> {
+        while !segment.is_retired() {
+            let layers = segment.version().next_to_flush();
+            if layers.is_empty() {
+                break;
+            }
+            // Nothing is lost by a flush that fails: writes are refused until one succeeds.
+            self.flush_together(segment, &layers, structural)
+                .map_err(|error| self.refuse_unless_over(Need::Flush, error))?;
+            self.accept_writes(Need::Flush);
+        }
+        Ok(())
+    }
+
+    fn flush_together(&self, segment: &Arc<Segment>, layers: &[Layer], structural: Structural) -> Result<()> {
         let _measured = self.budget.begin_flush();
         // A merge into main under way would not know of a run that joins meanwhile.
         let alone = segment.structural_slot.try_take();
+        let may_join_main = alone.is_some() || structural == Structural::Held;
+        let cut = self.wait_for_cut(layers)?;
+        if layers.iter().filter_map(|layer| layer.buffer.as_ref()).all(|buffer| buffer.is_empty()) {
+            self.drop_empty(segment, layers, cut);
+            return Ok(());
+        }
         // The log first: a run that a crash leaves unnamed holds nothing that the log does not.
-        self.sync_through(self.wait_for_cut(layer)?, std::time::Duration::ZERO)?;
-        let (rank, cut, runs) = self.write_buffer_out(segment, layer, alone.is_some())?;
+        self.sync_through(cut, std::time::Duration::ZERO)?;
+        let (rank, cut, runs) = self.write_buffers_out(segment, layers, may_join_main)?;
         let _alone = alone.filter(|_| rank == crate::segment::MAIN_RANK);
         self.sync_directory()?;
-        self.install_flush(segment, layer, rank, cut, &runs).inspect_err(|_| self.discard(&runs))?;
+        self.install_flush(segment, layers, rank, cut, &runs).inspect_err(|_| self.discard(&runs))?;
         add(&self.counters.flushes, 1);
         Ok(())
     }
 
-    /// Waits until everything in a frozen layer is visible; the seq it was cut at.
-    fn wait_for_cut(&self, layer: &Layer) -> Result<u64> {
-        let cut = layer.buffer.as_ref().and_then(|buffer| buffer.cut()).unwrap_or(0);
+    /// Publishes the version without frozen buffers in which nothing came to be. The manifest need not know.
+    fn drop_empty(&self, segment: &Arc<Segment>, layers: &[Layer], cut: u64) {
+        let _installing = segment.installing.lock();
+        let mut next = segment.version().as_ref().clone();
+        next.layers.retain(|other| !layers.iter().any(|layer| layer.rank == other.rank));
+        next.flushed_seq = next.flushed_seq.max(cut);
+        let _before = segment.publish(Arc::new(next));
+        layers
+            .iter()
+            .filter_map(|layer| layer.buffer.as_ref())
+            .for_each(|buffer| self.release_buffer(buffer));
+    }
+
+    /// Waits until everything in frozen layers is visible; the seq they were cut at.
+    fn wait_for_cut(&self, layers: &[Layer]) -> Result<u64> {
+        let buffers = layers.iter().filter_map(|layer| layer.buffer.as_ref());
+        let cut = buffers.filter_map(|buffer| buffer.cut()).max().unwrap_or(0);
         self.publisher.wait_visible(cut).map_err(|_| self.health.refusal())?;
         Ok(cut)
     }
 
-    /// Writes a frozen layer's entries into runs; their rank, the cut, and the runs. They may join the
-    /// main runs if no structural job can come between.
-    pub(super) fn write_buffer_out(
+    /// Writes the entries of frozen layers, oldest first, into runs; their rank, the cut, and the runs. They may
+    /// join the main runs if no structural job can come between.
+    pub(super) fn write_buffers_out(
         &self,
         segment: &Segment,
-        layer: &Layer,
+        layers: &[Layer],
         may_join_main: bool,
     ) -> Result<(u64, u64, Vec<MergedRun>)> {
-        let Some(buffer) = &layer.buffer else { return Ok((layer.rank, 0, Vec::new())) };
-        let cut = self.wait_for_cut(layer)?;
-        let input = FlushInput::new(segment, buffer, self.config.maintenance.threads as usize);
+        let buffers = || layers.iter().filter_map(|layer| layer.buffer.as_ref());
+        let cut = self.wait_for_cut(layers)?;
+        let input = FlushInput::new(segment, buffers(), self.config.maintenance.threads as usize);
         let into_main = may_join_main && joins_main(&segment.version(), &input);
-        let rank = if into_main { crate::segment::MAIN_RANK } else { layer.rank };
+        let oldest_rank = layers.first().map_or(0, |layer| layer.rank);
+        let rank = if into_main { crate::segment::MAIN_RANK } else { oldest_rank };
         let (visible, readers) = self.capture_readers();
+        let least_seq = buffers().map(|buffer| buffer.least_seq()).min().unwrap_or(cut);
         let plan = PlanParts {
             rank,
-            covered_seqs: (buffer.least_seq().min(cut), cut),
+            covered_seqs: (least_seq.min(cut), cut),
             inputs: Vec::new(),
             bottom: into_main,
             cut_bytes: if into_main { self.merge_limits().target_bytes } else { u64::MAX },
             fences: Vec::new(),
+            gives_way: false,
         };
         let runs = self.write_runs(
             segment,
@@ -143,16 +182,16 @@ impl Core {
         Ok((rank, cut, runs))
     }
 
-    /// Commits the runs that hold the frozen layer's entries, and publishes the version without it.
+    /// Commits the runs that hold the frozen layers' entries, and publishes the version without them.
     fn install_flush(
         &self,
         segment: &Arc<Segment>,
-        layer: &Layer,
+        layers: &[Layer],
         rank: u64,
         cut: u64,
         runs: &[MergedRun],
     ) -> Result<()> {
-        let Some(buffer) = &layer.buffer else { return Ok(()) };
+        let is_flushed_now = |other: &Layer| layers.iter().any(|layer| layer.rank == other.rank);
         let installing = segment.installing.lock();
         let mut next = segment.version().as_ref().clone();
         let references = self.references(runs, rank);
@@ -161,25 +200,38 @@ impl Core {
         changes.extend(references.iter().map(|run| add_run(segment.id, run)));
         changes.push(Change::LastSeq(cut));
         self.commit_edit(changes)?;
-        let mut keep = false;
+        let mut kept = None;
         if rank == crate::segment::MAIN_RANK || references.is_empty() {
-            next.layers.retain(|other| other.rank != layer.rank);
+            next.layers.retain(|other| !is_flushed_now(other));
             next.add_to_main(references);
-        } else if let Some(place) = next.layers.iter_mut().find(|other| other.rank == layer.rank) {
-            place.runs = references;
-            keep = !buffer.is_shared() && self.config.write_buffer.delta_cache_bytes > 0;
-            place.buffer = keep.then(|| Arc::clone(buffer));
+        } else {
+            next.layers.retain(|other| other.rank == rank || !is_flushed_now(other));
+            kept = self.to_be_kept(layers);
+            if let Some(place) = next.layers.iter_mut().find(|other| other.rank == rank) {
+                place.runs = references;
+                place.buffer.clone_from(&kept);
+            }
         }
         let before = segment.publish(Arc::new(next));
         drop(installing);
         drop(before);
         self.count_runs(runs);
         add(&self.counters.flushed_bytes, runs.iter().map(|run| run.summary.file_bytes).sum());
-        self.release_buffer(buffer);
-        if keep {
+        layers
+            .iter()
+            .filter_map(|layer| layer.buffer.as_ref())
+            .for_each(|buffer| self.release_buffer(buffer));
+        if let Some(buffer) = &kept {
             self.keep_in_delta_cache(segment, buffer);
         }
         Ok(())
+    }
+
+    /// The buffer that stays as the resident form of its run: one that nobody shares.
+    fn to_be_kept(&self, layers: &[Layer]) -> Option<Arc<WriteBuffer>> {
+        let [Layer { buffer: Some(buffer), .. }] = layers else { return None };
+        let keep = !buffer.is_shared() && self.config.write_buffer.delta_cache_bytes > 0;
+        keep.then(|| Arc::clone(buffer))
     }
 
     /// Gives the budget back what a flushed buffer took, once all that flush it are done.
@@ -190,82 +242,107 @@ impl Core {
         }
     }
 
-    /// One structural job after another, until the segment needs none.
+    /// The structural job that the segment needs most. If it needs another one, that waits for its turn among
+    /// the jobs of other segments.
     pub(crate) fn tend_segment(&self, segment: &Arc<Segment>) -> Result<()> {
-        if !self.config.maintenance.automatic {
+        if self.tend_once(segment)? {
+            self.scheduler.request_structural(segment);
             return Ok(());
         }
-        while let Some(_slot) = segment.structural_slot.try_take() {
-            if segment.is_retired() || segment.damaged.load(Ordering::Acquire) || self.is_ending() {
-                break;
-            }
-            let unsplittable = segment.unsplittable_bytes.load(Ordering::Acquire);
-            // Places in the version mean something in this version only.
-            let version = segment.version().clone();
-            let Some(job) = self.merge_limits().next_job(&version, unsplittable) else { break };
-            let outcome = match job {
-                StructuralJob::MergeDeltas(layers) => {
-                    self.merge_layers(segment, &version, layers, MergeScope::Deltas)
-                }
-                StructuralJob::MergeMain => self.merge_all(segment, &version, MergeScope::OverlappedMain),
-                StructuralJob::Split(parts) => match self.split_segment(segment, parts) {
-                    Ok(true) => break,
-                    Ok(false) => return self.stop_splitting(segment),
-                    Err(error) => Err(error),
-                },
-            };
-            self.note_damage(segment, outcome)?;
-        }
+        self.look_for_small_neighbours();
         Ok(())
     }
 
-    /// Merges everything of the segment into new main runs, if that changes anything, and splits it.
-    pub(crate) fn compact_segment(&self, segment: &Arc<Segment>) -> Result<()> {
-        let slot = segment.structural_slot.take();
+    /// The same; whether to come again.
+    fn tend_once(&self, segment: &Arc<Segment>) -> Result<bool> {
+        if !self.config.maintenance.automatic {
+            return Ok(false);
+        }
+        // Whoever is at it may have looked before what this is for had come.
+        let Some(_slot) = segment.structural_slot.try_take() else { return Ok(true) };
+        if segment.is_retired() || segment.damaged.load(Ordering::Acquire) || self.is_ending() {
+            return Ok(false);
+        }
+        // Places in the version mean something in this version only.
+        let version = segment.version().clone();
+        let Some(job) = self.needed_job(segment, &version) else { return Ok(false) };
+        let outcome = match job {
+            StructuralJob::MergeDeltas(layers) => {
+                let scope = MergeScope::Deltas;
+                self.merge_layers(segment, &version, layers, &scope, Occasion::Asked).map(|()| true)
+            }
+            StructuralJob::MergeMain => {
+                self.merge_all(segment, &version, MergeScope::OverlappedMain).map(|()| true)
+            }
+            StructuralJob::MergeCrumbs(places) => {
+                let scope = MergeScope::MainAt(places);
+                self.merge_layers(segment, &version, 0..0, &scope, Occasion::Asked).map(|()| true)
+            }
+            StructuralJob::Split(parts) => self.split_or_leave_to_flush(segment, parts).map(|()| false),
+        };
+        self.note_damage(segment, outcome)
+    }
+
+    /// What the policy says that a version of the segment needs most.
+    pub(super) fn needed_job(&self, segment: &Segment, version: &SegmentVersion) -> Option<StructuralJob> {
+        let unsplittable = segment.unsplittable_bytes.load(Ordering::Acquire);
+        self.merge_limits().next_job(version, unsplittable)
+    }
+
+    /// Merges everything of the segment into new main runs, if that changes anything, and splits it. `false`
+    /// if a structural job is under way.
+    pub(crate) fn try_compact_segment(&self, segment: &Arc<Segment>) -> Result<bool> {
+        let Some(slot) = segment.structural_slot.try_take() else { return Ok(false) };
         let version = segment.version().clone();
         if segment.is_retired() || !version.can_compact() {
-            return Ok(());
+            return Ok(true);
         }
         let outcome = self.merge_all(segment, &version, MergeScope::WholeMain);
         self.note_damage(segment, outcome)?;
         drop(slot);
-        self.tend_segment(segment)
+        while !self.scheduler.is_paused() && self.tend_once(segment)? {
+            if segment.structural_slot.is_taken() {
+                break;
+            }
+        }
+        self.scheduler.request_structural(segment);
+        Ok(true)
     }
 
     /// A corrupt input stops the structural jobs of its segment, not the index (PROTOCOL D8).
-    fn note_damage(&self, segment: &Segment, outcome: Result<()>) -> Result<()> {
+    pub(super) fn note_damage<T>(&self, segment: &Segment, outcome: Result<T>) -> Result<T> {
         if matches!(outcome, Err(Error::Corruption { .. } | Error::Unsupported { .. })) {
             segment.damaged.store(true, Ordering::Release);
         }
         outcome
     }
 
-    /// No key to split at: not asked again until the segment has grown.
-    fn stop_splitting(&self, segment: &Segment) -> Result<()> {
-        segment.unsplittable_bytes.store(segment.version().main_bytes(), Ordering::Release);
-        Ok(())
-    }
-
-    fn merge_all(&self, segment: &Arc<Segment>, version: &SegmentVersion, scope: MergeScope) -> Result<()> {
-        let first = version.layers.iter().position(Layer::is_flushed).unwrap_or(version.layers.len());
-        self.merge_layers(segment, version, first..version.layers.len(), scope)
+    /// Merges all that is flushed, with the main runs that `scope` adds. The caller holds the structural slot.
+    pub(super) fn merge_all(
+        &self,
+        segment: &Arc<Segment>,
+        version: &SegmentVersion,
+        scope: MergeScope,
+    ) -> Result<()> {
+        self.merge_layers(segment, version, version.flushed_layers(), &scope, Occasion::Asked)
     }
 
     /// Merges the layers at these places of `version`, all of them flushed, and the main runs that
     /// `scope` adds. The caller holds the structural slot, so the layers are still there at the end.
-    fn merge_layers(
+    pub(super) fn merge_layers(
         &self,
         segment: &Arc<Segment>,
         version: &SegmentVersion,
         layers: std::ops::Range<usize>,
-        scope: MergeScope,
+        scope: &MergeScope,
+        occasion: Occasion,
     ) -> Result<()> {
         let Some(merged) = version.layers.get(layers) else { return Ok(()) };
         let deltas: Vec<Arc<RunRef>> = merged.iter().flat_map(|layer| &layer.runs).cloned().collect();
         let main = scope.main_inputs(version, &deltas);
         let inputs: Vec<Arc<RunRef>> = deltas.iter().chain(&main).cloned().collect();
         let total: u64 = inputs.iter().map(|run| run.stored_bytes).sum();
-        let into_main = scope != MergeScope::Deltas;
+        let into_main = *scope != MergeScope::Deltas;
         let plan = PlanParts {
             rank: if into_main {
                 crate::segment::MAIN_RANK
@@ -277,6 +354,7 @@ impl Core {
             bottom: into_main,
             cut_bytes: if into_main { self.merge_limits().cut_bytes(total) } else { u64::MAX },
             fences: if into_main { fences(version, &inputs) } else { Vec::new() },
+            gives_way: occasion == Occasion::WhenIdle,
         };
         let (visible, readers) = self.capture_readers();
         let outputs = self.write_runs(
@@ -347,16 +425,33 @@ impl Core {
     }
 }
 
-/// Which main runs a merge of deltas takes along.
+/// Whether who flushes holds the segment's structural slot already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum MergeScope {
+pub(super) enum Structural {
+    Free,
+    Held,
+}
+
+/// Whether a merge ends without a result when other jobs wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Occasion {
+    Asked,
+    WhenIdle,
+}
+
+/// Which main runs a merge of deltas takes along.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum MergeScope {
     Deltas,
     OverlappedMain,
     WholeMain,
+    /// Those at these places. Only without deltas: what a merge makes answers for all that is older than its newest
+    /// input (F6).
+    MainAt(std::ops::Range<usize>),
 }
 
 impl MergeScope {
-    fn main_inputs(self, version: &SegmentVersion, deltas: &[Arc<RunRef>]) -> Vec<Arc<RunRef>> {
+    fn main_inputs(&self, version: &SegmentVersion, deltas: &[Arc<RunRef>]) -> Vec<Arc<RunRef>> {
         let meets_a_delta = |run: &&Arc<RunRef>| {
             deltas.iter().any(|delta| run.overlaps(delta.first_key(), &delta.handle.largest_key))
         };
@@ -364,6 +459,7 @@ impl MergeScope {
             Self::Deltas => Vec::new(),
             Self::OverlappedMain => version.main.iter().filter(meets_a_delta).cloned().collect(),
             Self::WholeMain => version.main.clone(),
+            Self::MainAt(places) => version.main.get(places.clone()).unwrap_or_default().to_vec(),
         }
     }
 }

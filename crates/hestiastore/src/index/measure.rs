@@ -85,6 +85,7 @@ impl Core {
         segments.runs = segments.main_runs + segments.delta_runs;
         segments.entries_estimate = self.approximate_len();
         segments.splits = read(&self.counters.splits);
+        segments.neighbour_merges = read(&self.counters.neighbour_merges);
         segments.delta_merges = read(&self.counters.delta_merges);
         segments.main_merges = read(&self.counters.main_merges);
     }

@@ -2,7 +2,7 @@
 //!
 //! The way of a write: [`SegmentIndex::put`] -> `commit` (record, room, section, log, buffers) ->
 //! `publish`. The way of a read: [`SegmentIndex::get`] -> `read` -> `segment::search`. Background work:
-//! `scheduler` -> `jobs`, `split`, `log_upkeep`. Life: `open` -> `first_write` -> `close`.
+//! `scheduler` -> `jobs`, `split`, `neighbours`, `log_upkeep`. Life: `open` -> `first_write` -> `close`.
 
 mod batch;
 mod budget;
@@ -17,8 +17,10 @@ mod delta_cache;
 mod first_write;
 mod flush_all;
 mod health;
+mod idle;
 mod index_scan;
 mod iter;
+mod job;
 mod jobs;
 mod keeper;
 mod log_loss;
@@ -26,9 +28,12 @@ mod log_upkeep;
 mod maintain;
 mod measure;
 mod memory;
+mod neighbours;
 mod open;
 mod outputs;
 mod pace;
+mod pause;
+mod pool;
 mod publish;
 mod quarantine;
 mod read;
@@ -36,12 +41,14 @@ mod recovery;
 mod refusal;
 mod renew;
 mod retry;
+mod runtime;
 mod scheduler;
 mod scrub;
 mod section;
 mod snapshot;
 mod split;
 mod stalls;
+mod throttle;
 mod verify_logs;
 
 use std::cell::RefCell;
@@ -57,6 +64,8 @@ pub use commit::{MAX_KEY_BYTES, MAX_VALUE_BYTES};
 pub use health::IndexState;
 pub use iter::{Cursor, Iter};
 pub use log_loss::{LogLoss, RunBeyondCut};
+pub use pause::MaintenancePause;
+pub use runtime::{Runtime, RuntimeBuilder};
 pub use scrub::{ScrubOptions, ScrubProgress};
 pub use snapshot::{Snapshot, ValueRef};
 pub use verify_logs::{ListedLogFile, ListedLogs, LogEnd, LogFileReport, LogsReport};
@@ -70,6 +79,7 @@ use crate::error::{Error, Result};
 use crate::metrics::MetricsSnapshot;
 use crate::types::{AsKey, AsValue, KeyType, ValueType};
 use commit::Commit;
+use iter::encode_bounds;
 
 /// An ordered, persistent map from `K` to `V`: the index.
 ///
@@ -347,12 +357,42 @@ impl<K: KeyType, V: ValueType> SegmentIndex<K, V> {
         self.core.compact_and_wait()
     }
 
-    /// Returns when background maintenance has nothing left to do.
+    /// The same for the part of the index that holds the keys of `range`: the segments that own any of them are
+    /// flushed and merged whole.
+    ///
+    /// ```
+    /// use hestiastore::SegmentIndex;
+    ///
+    /// let index = SegmentIndex::<u64, u64>::in_memory().create()?;
+    /// (0..1000).try_for_each(|n| index.put(n, n))?;
+    /// (0..500).try_for_each(|n| index.delete(n))?;
+    /// index.compact_range(..500)?;
+    /// assert_eq!(index.metrics_snapshot().segments.delta_runs, 0);
+    /// # Ok::<(), hestiastore::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Closed`, `Failed`, `ReadOnly`; `InvalidRange` if the range starts behind its end.
+    pub fn compact_range<Q: AsKey<K>>(&self, range: impl RangeBounds<Q>) -> Result<()> {
+        self.core.compact_range(&encode_bounds(&range)?)
+    }
+
+    /// Returns when background maintenance has nothing left to do. Work that is done when the index is idle is not
+    /// waited for, nor what is paused.
     ///
     /// # Errors
     /// `Closed`, `Failed`.
     pub fn wait_until_idle(&self) -> Result<()> {
         self.core.wait_until_idle()
+    }
+
+    /// From now until what is returned is dropped no merge, split or background scrub begins by itself; those under
+    /// way end. Flushes go on, since writers need them, and so does what callers ask for: `flush`, `compact`, `scrub` and
+    /// their like. Several pauses may overlap. `close` works as ever.
+    ///
+    /// Runs pile up meanwhile, and reads become slower with each.
+    pub fn pause_maintenance(&self) -> MaintenancePause {
+        self.core.pause_maintenance()
     }
 
     /// Reads everything from disk, around the caches, and verifies it: checksums, order, bounds, counts,

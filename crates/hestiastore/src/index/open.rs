@@ -18,8 +18,10 @@ use super::publish::Publisher;
 use super::recovery::recover;
 use super::refusal::{BackgroundFailures, RefusedWrites};
 use super::retry::Retry;
+use super::runtime::Runtime;
 use super::scheduler::Scheduler;
 use super::section::Section;
+use super::throttle::{Foreground, TokenBucket};
 use crate::config::{Config, ConfigPatch, merge_at_open};
 use crate::directory::{Directory, DirectoryLock, LockMode};
 use crate::environment::Environment;
@@ -32,7 +34,9 @@ use crate::registry::SegmentRegistry;
 use crate::route::RouteMap;
 use crate::run::{ChunkCache, Run, RunSettings, run_file_name};
 use crate::segment::write_buffer::{SlabPool, WriteBuffer};
-use crate::segment::{Graveyard, Layer, MAIN_RANK, RunHandle, RunRef, Scratch, Segment, SegmentVersion};
+use crate::segment::{
+    Graveyard, LAYERS_PER_FAN_IN, Layer, MAIN_RANK, RunHandle, RunRef, Scratch, Segment, SegmentVersion,
+};
 use crate::sync::ArcSwap;
 use crate::sync::atomic::{AtomicBool, AtomicU64};
 use crate::sync::{Mutex, OnceLock, RwLock};
@@ -58,6 +62,8 @@ pub(crate) struct OpenRequest {
     pub(crate) existence: Existence,
     pub(crate) read_only: bool,
     pub(crate) recovery: RecoveryPolicy,
+    /// Whose threads do its maintenance; its own by default.
+    pub(crate) runtime: Option<Runtime>,
 }
 
 /// Opens or creates.
@@ -230,7 +236,7 @@ pub(super) fn named_runs(state: &ManifestState) -> BTreeSet<String> {
 }
 
 fn build(
-    request: OpenRequest,
+    mut request: OpenRequest,
     config: Config,
     state: ManifestState,
     lock: Box<dyn DirectoryLock>,
@@ -247,6 +253,12 @@ fn build(
         cache,
         config.cache.loaded_bytes,
         config.cache.segments.map(|limit| limit as usize),
+    );
+    let runtime = request.runtime.take().unwrap_or_else(|| Runtime::of_one_index(&config));
+    let scheduler = Scheduler::new(
+        Arc::clone(runtime.pool()),
+        Arc::clone(&request.environment.clock),
+        config.segment.delta_fan_in as usize * LAYERS_PER_FAN_IN,
     );
     Ok(Arc::new(Core {
         run_settings: RunSettings::of(&config, state.hash_seed)?,
@@ -279,15 +291,17 @@ fn build(
         first_write: Mutex::new(FirstWrite::default()),
         listed_logs_renewed: AtomicBool::new(false),
         threads: Mutex::default(),
+        runtime: Mutex::new(Some(runtime)),
         closing: Mutex::new(()),
         callers_at_work: RwLock::new(()),
         graveyard,
         delta_cache: Mutex::new(DeltaCache::default()),
-        scheduler: Scheduler::new(
-            config.maintenance.threads as usize,
-            Arc::clone(&request.environment.clock),
-        ),
+        scheduler: Arc::new(scheduler),
+        foreground: Foreground::new(config.maintenance.latency_target),
+        limited: TokenBucket::default(),
+        slowed: TokenBucket::default(),
         background_scrub: Mutex::default(),
+        idle_work: Mutex::default(),
         counters: Counters::default(),
         directory: request.directory,
         environment: request.environment,

@@ -21,6 +21,8 @@ pub(super) struct PlanParts {
     pub(super) bottom: bool,
     pub(super) cut_bytes: u64,
     pub(super) fences: Vec<Box<[u8]>>,
+    /// The job ends with `Closed` when another one waits.
+    pub(super) gives_way: bool,
 }
 
 impl Core {
@@ -45,7 +47,12 @@ impl Core {
         write: impl Fn(&MergePlan<'_>, Retention) -> Result<Vec<MergedRun>>,
     ) -> Result<Vec<MergedRun>> {
         let new_uid = || self.new_uid();
-        let cancelled = || self.health.has_failed() || (!parts.inputs.is_empty() && self.is_ending());
+        // A flush finishes whatever comes; the threads are kept for it.
+        let is_flush = parts.inputs.is_empty();
+        let between_steps = |bytes: u64| match is_flush {
+            true => self.health.has_failed(),
+            false => (parts.gives_way && self.scheduler.has_waiting()) || self.end_step(bytes),
+        };
         let plan = MergePlan {
             directory: &self.directory,
             settings: &self.run_settings,
@@ -53,7 +60,7 @@ impl Core {
             new_uid: &new_uid,
             cut_bytes: parts.cut_bytes,
             covered_seqs: parts.covered_seqs,
-            cancelled: &cancelled,
+            between_steps: &between_steps,
             bottom: parts.bottom,
             fences: parts.fences.clone(),
             scratch: &self.scratch,

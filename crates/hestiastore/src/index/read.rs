@@ -81,6 +81,7 @@ impl Core {
     ) -> Result<Option<R>> {
         self.health.check_readable()?;
         self.counters.gets.add(1);
+        let _timed = self.foreground.time();
         let hash = key_hash(self.hash_seed, key);
         let route = self.route.load();
         let segment = route.find(key);

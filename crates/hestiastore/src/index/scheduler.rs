@@ -1,130 +1,100 @@
-//! What the maintenance threads do next: flushes first, then structural jobs, then files to unlink, and when
-//! nothing else is to be done a step of a scrub.
+//! What maintenance of an index waits to be done, those who wait for it, and how each job is done.
 //!
-//! One thread at least is always left for flushes: writers may wait for them.
+//! The threads are those of the [`Pool`], which several indexes may share.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::core::Core;
+use super::job::{Job, JobKind, Jobs, Now, Urgency};
+use super::pool::Pool;
 use crate::environment::Clock;
 use crate::segment::Segment;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use crate::sync::{Condvar, Mutex, MutexGuard};
+use crate::sync::{Condvar, Mutex};
 
-/// Jobs that wait, and those who wait for jobs.
+/// Jobs that wait, and those who wait for jobs. Of the locks of maintenance the pool's is taken first.
 #[derive(Debug)]
 pub(crate) struct Scheduler {
-    threads: usize,
+    pool: Arc<Pool>,
     clock: Arc<dyn Clock>,
+    most_layers: usize,
     /// Active buffers hold more than they should: flush the fullest.
     pressure: AtomicBool,
     /// How many flushes have failed.
     flush_failures: AtomicU64,
     jobs: Mutex<Jobs>,
-    work: Condvar,
     /// Something was installed, or a job has ended.
     progress: Condvar,
 }
 
-#[derive(Debug, Default)]
-struct Jobs {
-    /// With the seq through which each is to be flushed.
-    flushes: VecDeque<(Arc<Segment>, u64)>,
-    structural: VecDeque<Arc<Segment>>,
-    /// Segments to be compacted whatever the policy says.
-    compactions: VecDeque<Arc<Segment>>,
-    structural_at_work: usize,
-    at_work: usize,
-    compactions_at_work: usize,
-    /// When the next step of the background scrub is due; `None` while nobody is to scrub, or somebody is at it.
-    scrub_due_micros: Option<u64>,
-    /// The first compaction that failed since somebody asked.
-    compaction_failure: Option<crate::Error>,
-    stop: bool,
-}
-
-/// What a thread is to do.
-#[derive(Debug)]
-enum Job {
-    Flush(Arc<Segment>, u64),
-    FlushFullest,
-    Structural(Arc<Segment>),
-    Compact(Arc<Segment>),
-    ScrubStep,
-    Stop,
-}
-
 impl Scheduler {
-    pub(crate) fn new(threads: usize, clock: Arc<dyn Clock>) -> Self {
+    /// A segment with more layers than `most_layers` is merged before all others.
+    pub(crate) fn new(pool: Arc<Pool>, clock: Arc<dyn Clock>, most_layers: usize) -> Self {
         Self {
-            threads: threads.max(1),
+            pool,
             clock,
+            most_layers,
             pressure: AtomicBool::new(false),
             flush_failures: AtomicU64::new(0),
             jobs: Mutex::default(),
-            work: Condvar::new(),
             progress: Condvar::new(),
         }
+    }
+
+    pub(crate) fn pool(&self) -> &Arc<Pool> {
+        &self.pool
     }
 
     /// Asks for flushes of the fullest buffers, once until somebody looks.
     #[inline]
     pub(crate) fn signal_pressure(&self) {
         if !self.pressure.load(Ordering::Relaxed) && !self.pressure.swap(true, Ordering::AcqRel) {
-            drop(self.jobs.lock());
-            self.work.notify_one();
+            self.pool.wake();
         }
     }
 
     /// The same from a writer that waits for room.
     pub(crate) fn ask_for_room(&self) {
         self.pressure.store(true, Ordering::Release);
-        drop(self.jobs.lock());
-        self.work.notify_all();
+        self.pool.wake();
     }
 
     /// Asks for a flush of what the segment holds through `seq`. A job that comes after another one has done
     /// that finds nothing to do: it must not make a small run of what was written meanwhile.
     pub(crate) fn request_flush(&self, segment: &Arc<Segment>, seq: u64) {
-        let mut jobs = self.jobs.lock();
-        match jobs.flushes.iter_mut().find(|(waiting, _)| Arc::ptr_eq(waiting, segment)) {
-            Some((_, through)) => *through = seq.max(*through),
-            None => jobs.flushes.push_back((Arc::clone(segment), seq)),
-        }
-        drop(jobs);
-        self.work.notify_one();
+        self.jobs.lock().add_flush(segment, seq);
+        self.pool.wake();
     }
 
     pub(crate) fn request_structural(&self, segment: &Arc<Segment>) {
-        self.push(|jobs| &mut jobs.structural, segment);
+        self.jobs.lock().add_tend(segment);
+        self.pool.wake();
+    }
+
+    /// Asks for a merge of small neighbours.
+    pub(crate) fn request_neighbours(&self) {
+        self.jobs.lock().neighbours = true;
+        self.pool.wake();
     }
 
     pub(crate) fn request_compaction(&self, segment: &Arc<Segment>) {
-        self.push(|jobs| &mut jobs.compactions, segment);
+        self.jobs.lock().add_compaction(segment);
+        self.pool.wake();
     }
 
-    fn push(&self, queue: impl FnOnce(&mut Jobs) -> &mut VecDeque<Arc<Segment>>, segment: &Arc<Segment>) {
-        let mut jobs = self.jobs.lock();
-        let queue = queue(&mut jobs);
-        if !queue.iter().any(|waiting| Arc::ptr_eq(waiting, segment)) {
-            queue.push_back(Arc::clone(segment));
-        }
-        drop(jobs);
-        self.work.notify_one();
-    }
-
+    /// Lets everyone look again: those who wait, and the threads of the pool.
     pub(crate) fn wake_all(&self) {
         drop(self.jobs.lock());
-        self.work.notify_all();
         self.progress.notify_all();
+        self.pool.wake();
     }
 
+    /// Nothing begins any more.
     pub(crate) fn stop(&self) {
         self.jobs.lock().stop = true;
-        self.work.notify_all();
         self.progress.notify_all();
+        self.pool.wake();
     }
 
     /// Waits until `done`, which is asked again after each job.
@@ -144,6 +114,14 @@ impl Scheduler {
         }
     }
 
+    /// Waits until no thread of the pool is in a job of this index. For after [`Scheduler::stop`].
+    pub(crate) fn wait_until_left_alone(&self) {
+        let mut jobs = self.jobs.lock();
+        while !jobs.is_nobody_at_work() {
+            self.progress.wait(&mut jobs);
+        }
+    }
+
     /// How many flushes have failed so far.
     pub(crate) fn flush_failures(&self) -> u64 {
         self.flush_failures.load(Ordering::Acquire)
@@ -151,8 +129,7 @@ impl Scheduler {
 
     /// Whether no compaction asked for is waiting or at work.
     pub(crate) fn compactions_done(&self) -> bool {
-        let jobs = self.jobs.lock();
-        jobs.compactions.is_empty() && jobs.compactions_at_work == 0
+        self.jobs.lock().compactions_done()
     }
 
     fn note_compaction(&self, outcome: crate::Result<()>) -> crate::Result<()> {
@@ -167,17 +144,53 @@ impl Scheduler {
         self.jobs.lock().compaction_failure.take()
     }
 
-    /// Whether nothing waits and nothing is at work.
+    /// Whether nothing that may begin waits, and nothing is at work.
     pub(crate) fn is_idle(&self) -> bool {
-        let jobs = self.jobs.lock();
-        let waiting = jobs.flushes.len() + jobs.structural.len() + jobs.compactions.len();
-        waiting == 0 && jobs.at_work == 0 && !self.pressure.load(Ordering::Acquire)
+        self.jobs.lock().is_idle() && !self.pressure.load(Ordering::Acquire)
+    }
+
+    /// Whether a job waits that comes before idle work.
+    pub(crate) fn has_waiting(&self) -> bool {
+        self.jobs.lock().has_waiting() || self.pressure.load(Ordering::Acquire)
+    }
+
+    /// From now on only flushes and what callers ask for begin, until as many calls of [`Scheduler::resume`].
+    pub(crate) fn pause(&self) {
+        self.jobs.lock().pauses += 1;
+        self.progress.notify_all();
+    }
+
+    pub(crate) fn resume(&self) {
+        self.jobs.lock().pauses -= 1;
+        self.pool.wake();
+    }
+
+    pub(crate) fn is_paused(&self) -> bool {
+        self.jobs.lock().pauses > 0
+    }
+
+    /// Has somebody look for idle work at a time of the clock.
+    pub(crate) fn schedule_idle(&self, due_micros: u64) {
+        self.jobs.lock().idle_due_micros = Some(due_micros);
+        self.pool.wake();
     }
 
     /// Asks for a step of the background scrub at a time of the clock.
     pub(crate) fn schedule_scrub(&self, due_micros: u64) {
         self.jobs.lock().scrub_due_micros = Some(due_micros);
-        self.work.notify_one();
+        self.pool.wake();
+    }
+
+    /// When to look for idle work or for the next step of the scrub, whichever comes first, and how long that is
+    /// from now.
+    pub(super) fn next_due(&self) -> Option<(u64, Duration)> {
+        let due_micros = self.jobs.lock().next_due_micros()?;
+        Some((due_micros, Duration::from_micros(due_micros.saturating_sub(self.clock.monotonic_micros()))))
+    }
+
+    /// A wait as long as until `due_micros` counts, whatever the clock shows.
+    pub(super) fn was_waited_for(&self, due_micros: u64) {
+        self.jobs.lock().let_come(due_micros);
     }
 
     /// Returns when the clock shows `due_micros`, or the wait took as long as that, or maintenance ends.
@@ -192,110 +205,50 @@ impl Scheduler {
         }
     }
 
-    fn next_job(&self) -> Job {
+    fn now(&self) -> Now {
+        Now {
+            pressure: self.pressure.load(Ordering::Acquire),
+            monotonic_micros: self.clock.monotonic_micros(),
+            most_layers: self.most_layers,
+        }
+    }
+
+    /// The urgency of the next job, if there is one that may begin.
+    pub(super) fn most_urgent(&self, may_be_structural: bool) -> Option<Urgency> {
+        self.jobs.lock().most_urgent(self.now(), may_be_structural)
+    }
+
+    /// Takes out the next job of an urgency; [`Scheduler::done`] is to be called when it has ended.
+    pub(super) fn take(&self, urgency: Urgency) -> Option<Job> {
         let mut jobs = self.jobs.lock();
-        loop {
-            if jobs.stop {
-                return Job::Stop;
-            }
-            if let Some(job) = self.pick(&mut jobs) {
-                jobs.at_work += usize::from(job.is_waited_for());
-                return job;
-            }
-            self.wait_for_work(&mut jobs);
+        let job = jobs.take(urgency, self.now());
+        if matches!(job, Some(Job::FlushFullest)) {
+            self.pressure.store(false, Ordering::Release);
         }
+        job
     }
 
-    /// Sleeps until there may be something to do.
-    fn wait_for_work(&self, jobs: &mut MutexGuard<'_, Jobs>) {
-        let Some(due_micros) = jobs.scrub_due_micros else { return self.work.wait(jobs) };
-        let wait = Duration::from_micros(due_micros.saturating_sub(self.clock.monotonic_micros()));
-        // A wait of that length counts, whatever the clock shows.
-        if self.work.wait_for(jobs, wait).timed_out() && jobs.scrub_due_micros == Some(due_micros) {
-            jobs.scrub_due_micros = Some(0);
-        }
-    }
-
-    fn pick(&self, jobs: &mut Jobs) -> Option<Job> {
-        if let Some((segment, seq)) = jobs.flushes.pop_front() {
-            return Some(Job::Flush(segment, seq));
-        }
-        if self.pressure.swap(false, Ordering::AcqRel) {
-            return Some(Job::FlushFullest);
-        }
-        let may_begin = self.threads == 1 || jobs.structural_at_work + 1 < self.threads;
-        if may_begin && let Some(job) = pick_structural(jobs) {
-            return Some(job);
-        }
-        self.pick_scrub(jobs)
-    }
-
-    fn pick_scrub(&self, jobs: &mut Jobs) -> Option<Job> {
-        jobs.scrub_due_micros.take_if(|due_micros| *due_micros <= self.clock.monotonic_micros())?;
-        Some(Job::ScrubStep)
-    }
-
-    fn done(&self, job: &Job) {
-        let mut jobs = self.jobs.lock();
-        jobs.at_work -= usize::from(job.is_waited_for());
-        if matches!(job, Job::Structural(_) | Job::Compact(_)) {
-            jobs.structural_at_work -= 1;
-        }
-        if matches!(job, Job::Compact(_)) {
-            jobs.compactions_at_work -= 1;
-        }
-        drop(jobs);
-        self.work.notify_all();
+    pub(super) fn done(&self, kind: JobKind) {
+        self.jobs.lock().end(kind);
         self.progress.notify_all();
     }
 }
 
-impl Job {
-    /// Whether who waits for maintenance to be done waits for this.
-    fn is_waited_for(&self) -> bool {
-        !matches!(self, Job::ScrubStep | Job::Stop)
-    }
-}
-
-fn pick_structural(jobs: &mut Jobs) -> Option<Job> {
-    let job = match jobs.compactions.pop_front() {
-        Some(segment) => {
-            jobs.compactions_at_work += 1;
-            Job::Compact(segment)
-        }
-        None => Job::Structural(jobs.structural.pop_front()?),
-    };
-    jobs.structural_at_work += 1;
-    Some(job)
-}
-
-/// A maintenance thread.
-pub(crate) fn run_maintenance_thread(core: &Core) {
-    loop {
-        let job = core.scheduler.next_job();
-        if matches!(job, Job::Stop) {
-            return;
-        }
-        if !core.health.has_failed() {
-            core.work(&job);
-        }
-        core.scheduler.done(&job);
-    }
-}
-
 impl Core {
-    fn work(&self, job: &Job) {
+    /// Does a job. One that finds its place taken goes back to those that wait.
+    pub(super) fn work(&self, job: &Job) {
         let (name, outcome) = match job {
-            Job::Flush(segment, seq) => ("flush", self.note_flush(self.flush_segment_through(segment, *seq))),
+            Job::Flush(segment, seq) => ("flush", self.note_flush(self.flush_if_free(segment, *seq))),
             Job::FlushFullest => ("flush", self.note_flush(self.flush_fullest())),
-            Job::Structural(segment) if self.must_rest(segment) => ("merge", Ok(())),
-            Job::Structural(segment) => ("merge", self.note_structural(segment, self.tend_segment(segment))),
+            Job::Tend(segment) if self.must_rest(segment) => ("merge", Ok(())),
+            Job::Tend(segment) => ("merge", self.note_structural(segment, self.tend_segment(segment))),
             Job::Compact(segment) => {
-                let outcome = self.note_structural(segment, self.compact_segment(segment));
+                let outcome = self.note_structural(segment, self.compact_if_free(segment));
                 ("compaction", self.scheduler.note_compaction(outcome))
             }
+            Job::MergeNeighbours => ("merge of neighbours", self.merge_small_neighbours()),
+            Job::Tidy => ("idle work", self.idle_step()),
             Job::ScrubStep => ("scrub", self.scrub_step()),
-            Job::Stop => ("", Ok(())),
         };
         self.note_background_failure(name, &outcome);
         if outcome.is_err() {
@@ -320,6 +273,20 @@ impl Core {
             || (active_bytes > 0 && self.budget.wanted_bytes().is_some_and(in_the_way))
     }
 
+    fn flush_if_free(&self, segment: &Arc<Segment>, seq: u64) -> crate::Result<()> {
+        if !self.try_flush_segment_through(segment, seq)? {
+            self.scheduler.request_flush(segment, seq);
+        }
+        Ok(())
+    }
+
+    fn compact_if_free(&self, segment: &Arc<Segment>) -> crate::Result<()> {
+        if !self.try_compact_segment(segment)? {
+            self.scheduler.request_compaction(segment);
+        }
+        Ok(())
+    }
+
     fn note_flush(&self, outcome: crate::Result<()>) -> crate::Result<()> {
         if outcome.is_err() {
             self.scheduler.flush_failures.fetch_add(1, Ordering::AcqRel);
@@ -328,7 +295,7 @@ impl Core {
     }
 
     /// After a failed merge flushes must not wait for another one.
-    fn note_structural(&self, segment: &Segment, outcome: crate::Result<()>) -> crate::Result<()> {
+    pub(super) fn note_structural(&self, segment: &Segment, outcome: crate::Result<()>) -> crate::Result<()> {
         let failed = matches!(&outcome, Err(error) if !matches!(error, crate::Error::Closed));
         segment.merges_fail.store(failed, Ordering::Release);
         if failed {
@@ -363,31 +330,27 @@ impl Core {
         }
     }
 
-    /// Flushes what is frozen and nobody is at, then the fullest buffers until the active ones hold less
-    /// than they may.
+    /// Flushes what is frozen and nobody is at, then the fullest buffer if the active ones hold more than
+    /// they may. Whoever has flushed one asks for the next: other indexes have their turn between.
     fn flush_fullest(&self) -> crate::Result<()> {
         for segment in self.route.load_full().segments() {
             if segment.version().unflushed().next().is_some() {
                 self.try_flush_segment(segment)?;
             }
         }
-        while self.must_flush_active() {
-            let route = self.route.load_full();
-            let ready =
-                |segment: &&Arc<Segment>| !segment.version().active.is_empty() && !self.is_crowded(segment);
-            let mut filled: Vec<&Arc<Segment>> = route.segments().iter().filter(ready).collect();
-            filled.sort_by_cached_key(|segment| std::cmp::Reverse(segment.version().active.charged_bytes()));
-            let mut flushed = false;
-            for segment in filled {
-                flushed = self.try_flush_segment(segment)?;
-                if flushed {
-                    break;
-                }
-            }
-            if !flushed {
-                // Other threads are at it, and look again when they are done.
+        if !self.must_flush_active() {
+            return Ok(());
+        }
+        let route = self.route.load_full();
+        let ready =
+            |segment: &&Arc<Segment>| !segment.version().active.is_empty() && !self.is_crowded(segment);
+        let mut filled: Vec<&Arc<Segment>> = route.segments().iter().filter(ready).collect();
+        filled.sort_by_cached_key(|segment| std::cmp::Reverse(segment.version().active.charged_bytes()));
+        for segment in filled {
+            if self.try_flush_segment(segment)? {
                 break;
             }
+            // Another thread is at it, and looks again when it is done.
         }
         Ok(())
     }

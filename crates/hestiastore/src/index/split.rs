@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::manifest::Change;
 use crate::route::RouteMap;
 use crate::segment::write_buffer::WriteBuffer;
-use crate::segment::{Layer, LoadRuns, RunRef, Segment, SegmentVersion, split_keys};
+use crate::segment::{Layer, LoadRuns, RunRef, Segment, SegmentVersion, StructuralJob, split_keys};
 use crate::sync::atomic::Ordering;
 
 /// The bounds of a child.
@@ -19,22 +19,58 @@ struct Part {
 }
 
 impl Core {
-    /// Splits the segment into up to `parts`; the caller holds its structural slot. `false` if it offers
-    /// no key to split at.
+    /// Splits the segment; the caller holds its structural slot. A split is never to wait for a flush under way,
+    /// which does it in its place at its end.
+    pub(super) fn split_or_leave_to_flush(&self, segment: &Arc<Segment>, parts: u64) -> Result<()> {
+        let mut slot = segment.flush_slot.try_take();
+        if slot.is_none() {
+            segment.split_waits.store(true, Ordering::Release);
+            // The flush may have ended between; if not, it asks for structural jobs again when it has.
+            slot = segment.flush_slot.try_take();
+        }
+        let Some(_slot) = slot else { return Ok(()) };
+        segment.split_waits.store(false, Ordering::Release);
+        self.split_in_slots(segment, parts)
+    }
+
+    /// A split that found this flush under way; the caller holds the flush slot.
+    pub(super) fn split_if_waited_for(&self, segment: &Arc<Segment>) {
+        if !segment.split_waits.swap(false, Ordering::AcqRel) || self.scheduler.is_paused() {
+            return;
+        }
+        let Some(_slot) = segment.structural_slot.try_take() else { return };
+        if segment.is_retired() || segment.damaged.load(Ordering::Acquire) || self.is_ending() {
+            return;
+        }
+        if let Some(StructuralJob::Split(parts)) = self.needed_job(segment, &segment.version()) {
+            let outcome = self.note_damage(segment, self.split_in_slots(segment, parts));
+            self.note_background_failure("split", &self.note_structural(segment, outcome));
+        }
+    }
+
+    fn split_in_slots(&self, segment: &Arc<Segment>, parts: u64) -> Result<()> {
+        if !self.split_segment(segment, parts)? {
+            // Not asked again until the segment has grown.
+            segment.unsplittable_bytes.store(segment.version().main_bytes(), Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// Splits the segment into up to `parts`; the caller holds its structural and its flush slot. `false` if it
+    /// offers no key to split at.
     ///
-    /// The parent's buffers that no run holds yet are inherited by all children: its flush has not
-    /// begun, since this holds the flush slot too, and each child flushes its own part of them.
+    /// The parent's buffers that no run holds yet are inherited by all children: no flush of it is under
+    /// way, and each child flushes its own part of them.
     pub(super) fn split_segment(&self, segment: &Arc<Segment>, parts: u64) -> Result<bool> {
-        let flush_slot = segment.flush_slot.take();
         let keys = split_keys(segment, &segment.version().main, parts, &self.registry)?;
         if keys.is_empty() {
             return Ok(false);
         }
         let parts = parts_between(segment, &keys);
         let children = self.publish_split(segment, &parts)?;
-        drop(flush_slot);
         add(&self.counters.splits, 1);
         for child in &children {
+            self.keep_apart(child);
             // What it inherited is its first flush.
             self.scheduler.request_flush(child, u64::MAX);
         }
@@ -55,22 +91,28 @@ impl Core {
         self.commit_edit(changes)?;
         let route = self.route.load_full();
         let place = route.place_of(&segment.lower);
-        let next_route = Arc::new(route.replaced(place, &children));
+        let next_route = Arc::new(route.replaced(place..place + 1, &children));
         for buffer in parent.unflushed().filter_map(|layer| layer.buffer.as_ref()).chain([&parent.active]) {
             buffer.share_between(children.len());
         }
         // Before the children can flush it and take the same bytes off again.
         self.frozen_bytes.fetch_add(parent.active.stamp_frozen_bytes(), Ordering::Relaxed);
-        let before = self.swap_route(&parent.active, next_route);
+        let before = self.swap_route(&[&parent.active], next_route);
         segment.retired.store(true, Ordering::Release);
         drop((installing, publication, before));
         Ok(children)
     }
 
-    /// The route swap and the freeze of the parent's active buffer, in one commit section.
-    fn swap_route(&self, parent_active: &WriteBuffer, next: Arc<RouteMap>) -> Arc<RouteMap> {
+    /// The route swap and the freeze of the parents' active buffers, in one commit section.
+    pub(super) fn swap_route(
+        &self,
+        parents_active: &[&Arc<WriteBuffer>],
+        next: Arc<RouteMap>,
+    ) -> Arc<RouteMap> {
         let mut section = self.section.lock();
-        parent_active.freeze(section.last_seq());
+        for active in parents_active {
+            active.freeze(section.last_seq());
+        }
         section.route_generation = next.generation;
         self.route.swap(next)
     }
@@ -140,13 +182,22 @@ impl Core {
         let mut clipped = RunRef { lower: lower.into(), upper: upper.map(Into::into), ..run.clone() };
         let same = clipped.first_key() == run.first_key() && clipped.within_bounds(&run.handle.largest_key);
         if !same {
-            let loaded = self.registry.load(segment, &run.handle)?;
-            let (bytes, entries) = loaded.bytes_between(Some(lower), upper);
-            clipped.tombstones = clipped.tombstones * entries / clipped.entries.max(1);
-            clipped.stored_bytes = bytes;
-            clipped.entries = entries;
+            self.measure_part(segment, &mut clipped)?;
         }
         Ok(Some(clipped))
+    }
+
+    /// What lies between the bounds of a reference, as the file tells: exact for a whole one.
+    pub(super) fn measure_part(&self, segment: &Segment, run: &mut RunRef) -> Result<()> {
+        let loaded = self.registry.load(segment, &run.handle)?;
+        let whole = loaded.properties();
+        let (bytes, entries) = match run.is_clipped() {
+            true => loaded.bytes_between(Some(&run.lower), run.upper.as_deref()),
+            false => (run.handle.file_bytes, whole.entries),
+        };
+        run.tombstones = whole.tombstones * entries / whole.entries.max(1);
+        (run.stored_bytes, run.entries) = (bytes, entries);
+        Ok(())
     }
 }
 

@@ -181,6 +181,8 @@ groups! {
         stored_bytes: u64,
         /// Splits that were installed.
         splits: u64,
+        /// Merges of small neighbours that were installed.
+        neighbour_merges: u64,
         /// Merges of deltas among themselves.
         delta_merges: u64,
         /// Merges into main data.
@@ -413,7 +415,7 @@ mod tests {
             r#""stall_commits_count":0,"stall_commits_micros":0,"#,
             r#""stall_visibility_count":0,"stall_visibility_micros":0},"#,
             r#""segments":{"count":0,"runs":0,"main_runs":0,"delta_runs":0,"entries_estimate":0,"#,
-            r#""stored_bytes":0,"splits":0,"delta_merges":0,"main_merges":0},"#,
+            r#""stored_bytes":0,"splits":0,"neighbour_merges":0,"delta_merges":0,"main_merges":0},"#,
             r#""cache":{"hits":0,"misses":0,"bytes":0,"budget_bytes":0,"loaded_bytes":0,"#,
             r#""loaded_segments":0,"evictions":0},"#,
             r#""bloom":{"requests":0,"refused":0,"positives":0,"false_positives":0},"#,

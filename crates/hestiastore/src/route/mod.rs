@@ -1,8 +1,9 @@
 //! The key-to-segment map: which segment owns a key.
 //!
-//! A map is an immutable value; a split publishes the next one whole. Its segments tile the key space:
+//! A map is an immutable value; a split or merge publishes the next one whole. Its segments tile the key space:
 //! the first begins at the empty key, each ends where the next begins, the last has no end.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::segment::Segment;
@@ -56,10 +57,18 @@ impl RouteMap {
         place - usize::from(begins_here && place > 0)
     }
 
-    /// The next map: the segment at `place` replaced by `children`.
-    pub(crate) fn replaced(&self, place: usize, children: &[Arc<Segment>]) -> Self {
+    /// The segments that own keys from `lower` to before `upper`.
+    pub(crate) fn overlapping(&self, lower: &[u8], upper: Option<&[u8]>) -> &[Arc<Segment>] {
+        if upper.is_some_and(|upper| upper <= lower) {
+            return &[];
+        }
+        &self.segments[self.place_of(lower)..=self.place_before(upper)]
+    }
+
+    /// The next map: the segments at `places` replaced by others of the same range.
+    pub(crate) fn replaced(&self, places: Range<usize>, others: &[Arc<Segment>]) -> Self {
         let mut segments = self.segments.clone();
-        segments.splice(place..=place, children.iter().cloned());
+        segments.splice(places, others.iter().cloned());
         Self::new(self.generation + 1, segments)
     }
 }

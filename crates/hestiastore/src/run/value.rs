@@ -66,6 +66,12 @@ pub(crate) struct StoredValueChunk {
     pub(super) pipeline: FilterPipeline,
 }
 
+impl StoredValueChunk {
+    pub(crate) fn stored_bytes(&self) -> usize {
+        self.chunk.stored.len()
+    }
+}
+
 /// What keeps a chunk alive while a value in it is used.
 pub(super) enum ChunkPin {
     /// Out of the cache, without touching a counter that other readers share.

@@ -34,8 +34,9 @@ pub(crate) struct MergePlan<'a> {
     pub(crate) cut_bytes: u64,
     /// Seqs covered by all inputs together.
     pub(crate) covered_seqs: (u64, u64),
-    /// Asked now and then: the index is closing or has failed.
-    pub(crate) cancelled: &'a dyn Fn() -> bool,
+    /// Called now and then, with the bytes of entries that were read and written since: waits if the job is too
+    /// fast, lets others have the thread, and says whether to give up.
+    pub(crate) between_steps: &'a dyn Fn(u64) -> bool,
     /// No older run outside of the job overlaps the job's range.
     pub(crate) bottom: bool,
     /// First keys, ascending, of runs at the output's rank that the job leaves alone: no output may reach
@@ -56,9 +57,15 @@ pub(crate) struct SortedOutput<'a> {
     fences_passed: usize,
     /// No version of the last key was kept yet, so that a cut may fall before it.
     key_is_new: bool,
+    /// Versions, and their bytes, since the last look at the plan's `between_steps`.
     steps: u64,
+    step_bytes: u64,
     scratch: JobScratch<'a>,
 }
+
+/// So many versions or bytes make a step.
+const STEP_VERSIONS: u64 = 4096;
+const STEP_BYTES: u64 = 256 * 1024;
 
 impl<'a> SortedOutput<'a> {
     pub(crate) fn new(plan: &'a MergePlan<'a>, retention: Retention) -> Self {
@@ -72,6 +79,7 @@ impl<'a> SortedOutput<'a> {
             fences_passed: 0,
             key_is_new: false,
             steps: 0,
+            step_bytes: 0,
             scratch: plan.scratch.of_job(),
         }
     }
@@ -104,30 +112,50 @@ impl<'a> SortedOutput<'a> {
     /// Takes the next version, if anybody can see it.
     pub(crate) fn add(&mut self, key: &[u8], seq: u64, kind: EntryKind, value: &[u8]) -> Result<()> {
         match self.decide(key, seq, kind)? {
-            Some(seq) => self.writer()?.add(key, seq, kind, value),
-            None => Ok(()),
+            Some(seq) => {
+                self.writer()?.add(key, seq, kind, value)?;
+                self.note_bytes(key.len() + value.len())
+            }
+            None => self.note_bytes(0),
         }
     }
 
     /// Takes the version that a cursor stands on; a large value is copied as it is stored.
     fn take(&mut self, cursor: &RunCursor) -> Result<()> {
-        let Some(seq) = self.decide(cursor.key(), cursor.seq(), cursor.kind())? else { return Ok(()) };
-        match cursor.stored_value_chunk()? {
-            Some(stored) => self.writer()?.add_value_chunk(cursor.key(), seq, &stored),
-            None => self.writer()?.add(cursor.key(), seq, cursor.kind(), &cursor.value()?),
+        let key = cursor.key();
+        let Some(seq) = self.decide(key, cursor.seq(), cursor.kind())? else {
+            return self.note_bytes(key.len());
+        };
+        let value_bytes = match cursor.stored_value_chunk()? {
+            Some(stored) => {
+                self.writer()?.add_value_chunk(key, seq, &stored)?;
+                stored.stored_bytes()
+            }
+            None => {
+                let value = cursor.value()?;
+                self.writer()?.add(key, seq, cursor.kind(), &value)?;
+                value.len()
+            }
+        };
+        // Read and written.
+        self.note_bytes(2 * (key.len() + value_bytes))
+    }
+
+    /// Ends a step when it has become long enough.
+    fn note_bytes(&mut self, bytes: usize) -> Result<()> {
+        self.steps += 1;
+        self.step_bytes += bytes as u64;
+        if self.steps < STEP_VERSIONS && self.step_bytes < STEP_BYTES {
+            return Ok(());
         }
+        self.scratch.set(self.writer.as_ref().map_or(0, RunWriter::memory_bytes));
+        self.steps = 0;
+        let bytes = std::mem::take(&mut self.step_bytes);
+        if (self.plan.between_steps)(bytes) { Err(Error::Closed) } else { Ok(()) }
     }
 
     /// The seq to keep the next version with, if it is kept.
     fn decide(&mut self, key: &[u8], seq: u64, kind: EntryKind) -> Result<Option<u64>> {
-        const STEPS_BETWEEN_LOOKS: u64 = 4096;
-        self.steps += 1;
-        if self.steps.is_multiple_of(STEPS_BETWEEN_LOOKS) {
-            self.scratch.set(self.writer.as_ref().map_or(0, RunWriter::memory_bytes));
-            if (self.plan.cancelled)() {
-                return Err(Error::Closed);
-            }
-        }
         self.begin_key(key)?;
         Ok(match self.retention.decide(seq, kind, self.plan.bottom) {
             Fate::Drop => None,

@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 pub(crate) use compaction::{MergePlan, MergedRun, merge_runs};
 pub(crate) use flush::FlushInput;
-pub(crate) use policy::{MergeLimits, StructuralJob};
+pub(crate) use policy::{LAYERS_PER_FAN_IN, MergeLimits, StructuralJob};
 pub(crate) use retention::Retention;
 pub(crate) use scan::SegmentScan;
 pub(crate) use scratch::Scratch;
@@ -64,6 +64,10 @@ pub(crate) struct Segment {
     pub(crate) merges_fail: AtomicBool,
     /// At this size of the main runs no key was found to split at.
     pub(crate) unsplittable_bytes: AtomicU64,
+    /// Not merged with its neighbours before this time of the monotonic clock.
+    pub(crate) apart_until_micros: AtomicU64,
+    /// A split found a flush under way, which is to do it in its place.
+    pub(crate) split_waits: AtomicBool,
     /// Replaced by others in the route map: no job begins here any more.
     pub(crate) retired: AtomicBool,
 }
@@ -86,6 +90,8 @@ impl Segment {
             damaged: AtomicBool::new(false),
             merges_fail: AtomicBool::new(false),
             unsplittable_bytes: AtomicU64::new(0),
+            apart_until_micros: AtomicU64::new(0),
+            split_waits: AtomicBool::new(false),
             retired: AtomicBool::new(false),
         })
     }
@@ -115,21 +121,42 @@ impl std::fmt::Debug for Segment {
 
 /// A place for one job at a time.
 #[derive(Debug, Default)]
-pub(crate) struct JobSlot(Mutex<()>);
+pub(crate) struct JobSlot {
+    job: Mutex<()>,
+    /// For those who only look. It may lag behind the lock.
+    taken: AtomicBool,
+}
 
 /// A taken [`JobSlot`]; free again when dropped.
 #[derive(Debug)]
 pub(crate) struct TakenSlot<'a> {
-    _taken: MutexGuard<'a, ()>,
+    slot: &'a JobSlot,
+    _job: MutexGuard<'a, ()>,
 }
 
 impl JobSlot {
     pub(crate) fn try_take(&self) -> Option<TakenSlot<'_>> {
-        self.0.try_lock().map(|taken| TakenSlot { _taken: taken })
+        self.job.try_lock().map(|job| self.note_taken(job))
     }
 
-    /// Waits for the job that is under way.
+    /// Waits for the job that is under way. Never to be called by a thread that other jobs need.
     pub(crate) fn take(&self) -> TakenSlot<'_> {
-        TakenSlot { _taken: self.0.lock() }
+        self.note_taken(self.job.lock())
+    }
+
+    /// Whether a job is under way.
+    pub(crate) fn is_taken(&self) -> bool {
+        self.taken.load(Ordering::Acquire)
+    }
+
+    fn note_taken<'a>(&'a self, job: MutexGuard<'a, ()>) -> TakenSlot<'a> {
+        self.taken.store(true, Ordering::Release);
+        TakenSlot { slot: self, _job: job }
+    }
+}
+
+impl Drop for TakenSlot<'_> {
+    fn drop(&mut self) {
+        self.slot.taken.store(false, Ordering::Release);
     }
 }

@@ -190,9 +190,29 @@ impl SegmentVersion {
         self.layers.iter().flat_map(|layer| &layer.runs).chain(&self.main)
     }
 
+    /// Bytes of the write budget in buffers that no run holds yet.
+    pub(crate) fn buffered_bytes(&self) -> u64 {
+        let frozen = self.unflushed().filter_map(|layer| layer.buffer.as_ref());
+        frozen.chain([&self.active]).map(|buffer| buffer.charged_bytes()).sum()
+    }
+
+    /// The places of the layers that runs hold.
+    pub(crate) fn flushed_layers(&self) -> std::ops::Range<usize> {
+        let first = self.layers.iter().position(Layer::is_flushed).unwrap_or(self.layers.len());
+        first..self.layers.len()
+    }
+
     /// Frozen buffers that no run holds yet, oldest first.
     pub(crate) fn unflushed(&self) -> impl Iterator<Item = &Layer> {
         self.layers.iter().rev().filter(|layer| !layer.is_flushed())
+    }
+
+    /// The layers that the next flush writes out, oldest first: the oldest one, and those frozen at the same cut.
+    /// The latter come from a merge of neighbours; no two of them hold keys between each other's.
+    pub(crate) fn next_to_flush(&self) -> Vec<Layer> {
+        let cut = |layer: &Layer| layer.buffer.as_ref().and_then(|buffer| buffer.cut());
+        let Some(oldest) = self.unflushed().next() else { return Vec::new() };
+        self.unflushed().take_while(|layer| cut(layer) == cut(oldest)).cloned().collect()
     }
 
     /// The least seq that only a buffer holds, `u64::MAX` for none (PROTOCOL L5).

@@ -14,14 +14,16 @@ const EMPTY: [Line; 7] = [
     Line::Reopen,
 ];
 
-const SEGMENTS: [Line; 8] = [
+const SEGMENTS: [Line; 10] = [
     Line::Wide(10, 5),
     Line::Delete(90, 1),
     Line::Batch(60, 90),
     Line::Flush,
     Line::Sync,
     Line::Compact,
+    Line::CompactRange(30, 60),
     Line::Reopen,
+    Line::Widen,
     Line::Settle,
 ];
 

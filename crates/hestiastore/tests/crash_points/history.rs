@@ -8,7 +8,7 @@ use hestiastore::directory::{Directory, SimulatedDirectory};
 use hestiastore::{Result, WriteBatch};
 
 use crate::script::{Line, Script};
-use crate::store::{Index, Opening, State, open, value};
+use crate::store::{Index, Opening, State, TARGET_BYTES, open, value};
 
 /// Every state that the index went through, one for each write that was issued.
 #[derive(Debug, Clone)]
@@ -82,9 +82,14 @@ impl History {
         directory: &Arc<dyn Directory>,
         simulated: &SimulatedDirectory,
     ) -> Result<()> {
-        let opening =
-            || Opening { mode: script.mode, automatic: script.settles(), seed: simulated.operation_count() };
-        let mut index = open(Arc::clone(directory), opening())?;
+        let mut target_bytes = TARGET_BYTES;
+        let opening = |target_bytes| Opening {
+            mode: script.mode,
+            automatic: script.settles(),
+            target_bytes,
+            seed: simulated.operation_count(),
+        };
+        let mut index = open(Arc::clone(directory), opening(target_bytes))?;
         for line in &script.lines {
             let outcome = self.step(&index, *line);
             if outcome.is_err() {
@@ -92,8 +97,11 @@ impl History {
                 let _ = index.close();
                 return outcome;
             }
-            if *line == Line::Reopen {
-                index = open(Arc::clone(directory), opening())?;
+            if *line == Line::Widen {
+                target_bytes = 16 * TARGET_BYTES;
+            }
+            if matches!(line, Line::Reopen | Line::Widen) {
+                index = open(Arc::clone(directory), opening(target_bytes))?;
             }
         }
         index.close()?;
@@ -115,9 +123,10 @@ impl History {
             Line::Compact => index.compact_and_wait()?,
             Line::Sync => index.sync()?,
             Line::Settle => index.wait_until_idle()?,
-            Line::Reopen => index.close()?,
+            Line::CompactRange(from, count) => index.compact_range(from..from + count)?,
+            Line::Reopen | Line::Widen => index.close()?,
         }
-        if matches!(line, Line::Flush | Line::Compact | Line::Sync | Line::Reopen) {
+        if matches!(line, Line::Flush | Line::Compact | Line::Sync | Line::Reopen | Line::Widen) {
             self.all_durable();
         }
         Ok(())

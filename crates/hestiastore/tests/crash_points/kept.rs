@@ -8,7 +8,7 @@ use hestiastore::directory::{Fault, FaultRule, OperationKind, SimulatedDirectory
 
 use crate::faults;
 use crate::script::Script;
-use crate::store::{Opening, open, value};
+use crate::store::{Opening, TARGET_BYTES, open, value};
 
 fn faults_of(script: &str) {
     let script: Script = script.parse().unwrap();
@@ -32,7 +32,8 @@ fn a_run_goes_when_nobody_knows_whether_it_is_named() {
 #[test]
 fn a_sync_of_names_that_fails_is_the_end_for_all() {
     let directory = SimulatedDirectory::new();
-    let opening = Opening { mode: Durability::Buffered, automatic: false, seed: 1 };
+    let opening =
+        Opening { mode: Durability::Buffered, automatic: false, target_bytes: TARGET_BYTES, seed: 1 };
     let index = open(Arc::new(directory.clone()), opening).unwrap();
     index.put(0, &value(1)[..]).unwrap();
     directory.inject(FaultRule::new(Fault::FailSyncAndForget).on(&[OperationKind::SyncNames]).times(1));

@@ -8,7 +8,7 @@ use hestiastore::directory::{CrashPolicy, SimulatedDirectory};
 
 use crate::history::History;
 use crate::segments;
-use crate::store::{Index, Opening, State, found, open};
+use crate::store::{Index, Opening, State, TARGET_BYTES, found, open};
 
 /// The states that are legal, in order.
 #[derive(Clone, Copy)]
@@ -48,7 +48,7 @@ impl Legal<'_> {
 /// Opens what a damaged disk left, and reads everything; `image` stays as it was.
 pub fn look(image: &SimulatedDirectory, mode: Durability) -> Result<Found, Error> {
     let image = image.crash(CrashPolicy::KeepAll, 0);
-    let opening = Opening { mode, automatic: false, seed: image.fingerprint() };
+    let opening = Opening { mode, automatic: false, target_bytes: TARGET_BYTES, seed: image.fingerprint() };
     let index = open(Arc::new(image.clone()), opening)?;
     let state = found(&index)?;
     let bounds = if mode == Durability::Off { segments::lower_bounds(&image) } else { Vec::new() };
@@ -83,7 +83,7 @@ pub fn recover(image: &SimulatedDirectory, mode: Durability) -> Result<Found, St
 
 fn open_again(image: &SimulatedDirectory, mode: Durability) -> Result<Index, String> {
     // Of the content, so that no two recoveries of one history give out the same file identities.
-    let opening = Opening { mode, automatic: false, seed: image.fingerprint() };
+    let opening = Opening { mode, automatic: false, target_bytes: TARGET_BYTES, seed: image.fingerprint() };
     open(Arc::new(image.clone()), opening).map_err(|error| format!("opening it: {error}"))
 }
 

@@ -34,6 +34,10 @@ pub enum Line {
     Compact,
     Sync,
     Reopen,
+    /// Closed, and opened with segments that are to be so much larger that all are merged.
+    Widen,
+    /// Compaction of the segments that own this many keys.
+    CompactRange(u32, u32),
     /// With merges and splits in the background, until nothing is left to do.
     Settle,
 }
@@ -66,6 +70,8 @@ impl fmt::Display for Line {
             Line::Compact => f.write_str("compact"),
             Line::Sync => f.write_str("sync"),
             Line::Reopen => f.write_str("reopen"),
+            Line::Widen => f.write_str("widen"),
+            Line::CompactRange(from, count) => write!(f, "compact {from} {count}"),
             Line::Settle => f.write_str("settle"),
         }
     }
@@ -101,6 +107,8 @@ impl FromStr for Line {
             ["wide", from, count] => Line::Wide(number(from)?, number(count)?),
             ["flush"] => Line::Flush,
             ["compact"] => Line::Compact,
+            ["compact", from, count] => Line::CompactRange(number(from)?, number(count)?),
+            ["widen"] => Line::Widen,
             ["sync"] => Line::Sync,
             ["reopen"] => Line::Reopen,
             ["settle"] => Line::Settle,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use hestiastore::config::Durability;
 use hestiastore::directory::{CrashPolicy, Directory, SimulatedDirectory};
@@ -9,6 +10,9 @@ use hestiastore::environment::Environment;
 use hestiastore::{Result, SegmentIndex, WriteBatch};
 
 use crate::script::{MODES, Start};
+
+/// A moment at which a thread stands still is no idleness.
+const NEVER: Duration = Duration::from_secs(24 * 3_600);
 
 pub type Index = SegmentIndex<u32, Vec<u8>>;
 
@@ -21,17 +25,22 @@ pub struct Opening {
     pub mode: Durability,
     /// Whether merges and splits go on in the background.
     pub automatic: bool,
+    /// Of a segment.
+    pub target_bytes: u64,
     pub seed: u64,
 }
+
+/// A usual target of segments.
+pub const TARGET_BYTES: u64 = 4 << 10;
 
 pub fn open(directory: Arc<dyn Directory>, opening: Opening) -> Result<Index> {
     Index::builder_in(directory)
         .environment(Environment::repeatable(opening.seed))
         .write_buffer(|w| w.budget_bytes(4 << 20).delta_cache_bytes(0))
-        .segment(|s| s.target_bytes(4 << 10).delta_fan_in(2))
+        .segment(|s| s.target_bytes(opening.target_bytes).delta_fan_in(2))
         // Uncompressed, so that the same few values again and again fill segments.
         .chunk(|c| c.max_keys(4).max_bytes(512).filters(["magic-number", "crc32"].into()))
-        .maintenance(|m| m.threads(1).automatic(opening.automatic))
+        .maintenance(|m| m.threads(1).automatic(opening.automatic).idle_after(NEVER))
         .log(|l| l.durability(opening.mode).first_file_bytes(16 << 10).max_file_bytes(16 << 10))
         .open_or_create()
 }
@@ -70,7 +79,7 @@ pub fn start(start: Start, mode: Durability) -> (SimulatedDirectory, State) {
 
 fn several_segments(mode: Durability) -> SimulatedDirectory {
     let directory = SimulatedDirectory::new();
-    let opening = Opening { mode, automatic: true, seed: 1 };
+    let opening = Opening { mode, automatic: true, target_bytes: TARGET_BYTES, seed: 1 };
     let index = open(Arc::new(directory.clone()), opening).unwrap();
     let mut batch = WriteBatch::new();
     for key in 0..200 {

@@ -13,7 +13,7 @@ use crate::recorded::{Point, Recorded};
 use crate::recoveries::Recoveries;
 use crate::recovery::Legal;
 use crate::script::Script;
-use crate::store::{Opening, State, found, open, start};
+use crate::store::{Opening, State, TARGET_BYTES, found, open, start};
 
 /// How much was done.
 #[derive(Debug, Default)]
@@ -140,7 +140,8 @@ impl Sweep {
         let mut history = History::new(states.to_vec(), mode);
         let recorded = Recorded::new(&image, &history.promised);
         let place = |error: String| format!("recovering it: {error}");
-        let opening = Opening { mode, automatic: false, seed: image.fingerprint() };
+        let opening =
+            Opening { mode, automatic: false, target_bytes: TARGET_BYTES, seed: image.fingerprint() };
         let index = open(Arc::new(recorded.clone()), opening).map_err(|error| place(error.to_string()))?;
         history.states.push(found(&index).map_err(|error| place(error.to_string()))?);
         history.write(&index, [2_000_000], true).map_err(|error| place(error.to_string()))?;

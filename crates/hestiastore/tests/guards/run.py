@@ -219,8 +219,9 @@ def main():
     else:
         guards = [guard for guard in guards if "open" not in guard]
     target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve()
-    os.environ["CARGO_TARGET_DIR"] = str(target)
     copy = target / "guards"
+    # Of its own: cargo takes the copy's artifacts for those of the sources themselves.
+    os.environ["CARGO_TARGET_DIR"] = str(target / "guards-target")
     copy_sources(texts, copy)
     tests = sorted({test for guard in guards for test in guard["tests"]})
     binaries = build(copy, {test.split(" ")[0].replace("crash", "crash_points") for test in tests})

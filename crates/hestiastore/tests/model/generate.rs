@@ -152,7 +152,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Compact),
         5 => Just(Step::FlushAndWait),
         3 => Just(Step::CompactAndWait),
-        1 => Just(Step::WaitUntilIdle),
+        3 => (end(), end()).prop_map(|(lower, upper)| Step::CompactRange(lower, upper)),
+        2 => Just(Step::WaitUntilIdle),
         1 => Just(Step::Sync),
         1 => Just(Step::Check),
         1 => Just(Step::Scrub),
@@ -177,7 +178,8 @@ fn settings() -> impl Strategy<Value = Settings> {
         select(vec![64u64 << 10, 16 << 20]),
     );
     let shape = (
-        select(vec![4u64 << 10, 8 << 10, 32 << 10]),
+        // Far apart, so that the segments of one opening are small in another and are merged.
+        select(vec![4u64 << 10, 8 << 10, 32 << 10, 256 << 10]),
         2..5u32,
         select(vec![1u32, 50, 400]),
         select(vec![1u32, 2, 3, 16]),
@@ -186,7 +188,8 @@ fn settings() -> impl Strategy<Value = Settings> {
         select(vec![Bloom::Off, Bloom::Rate(0.01), Bloom::Rate(0.3), Bloom::Bytes(64)]),
         (select(vec![1u64 << 10, 64 << 10]), select(vec![4u64 << 10, 16 << 10])),
     );
-    let work = (1..4u32, any::<bool>(), select(vec![0u64, 0, 1 << 20, 1 << 30]));
+    let work =
+        (1..4u32, any::<bool>(), select(vec![0u64, 0, 1 << 20, 1 << 30]), select(vec![1u64, 3_600_000]));
     let modes = vec![
         Durability::Off,
         Durability::Buffered,
@@ -200,7 +203,7 @@ fn settings() -> impl Strategy<Value = Settings> {
         let (budget, delta_cache, cache, cached_segments, loaded) = memory;
         let (target, fan_in, main_percent, chunk_keys, chunk_bytes, compress, bloom, (io_buffer, block)) =
             shape;
-        let (threads, automatic, scrub) = work;
+        let (threads, automatic, scrub, idle_after_millis) = work;
         let (durability, log_file, log_growth, tight_log, group_delay_micros) = log;
         Settings {
             budget,
@@ -225,6 +228,7 @@ fn settings() -> impl Strategy<Value = Settings> {
             tight_log,
             group_delay_micros,
             scrub,
+            idle_after_millis,
         }
     })
 }

@@ -44,6 +44,7 @@ pub struct Settings {
     pub group_delay_micros: u64,
     /// Of a scrub in the background.
     pub scrub: u64,
+    pub idle_after_millis: u64,
 }
 
 impl Settings {
@@ -71,6 +72,7 @@ impl Settings {
         tight_log: true,
         group_delay_micros: 0,
         scrub: 0,
+        idle_after_millis: 3_600_000,
     };
 
     pub fn has_log(&self) -> bool {
@@ -106,7 +108,10 @@ impl Settings {
             .io(|i| i.block_bytes(self.block).buffer_bytes(self.io_buffer))
             .cache(|c| c.chunk_bytes(self.cache).segments(self.cached_segments).loaded_bytes(self.loaded))
             .maintenance(|m| {
-                m.threads(self.threads).automatic(self.automatic).scrub_bytes_per_second(self.scrub)
+                m.threads(self.threads)
+                    .automatic(self.automatic)
+                    .scrub_bytes_per_second(self.scrub)
+                    .idle_after(Duration::from_millis(self.idle_after_millis))
             })
             .log(|l| {
                 l.durability(self.durability)

@@ -118,6 +118,7 @@ pub enum Step {
     Compact,
     FlushAndWait,
     CompactAndWait,
+    CompactRange(End, End),
     WaitUntilIdle,
     Sync,
     Check,

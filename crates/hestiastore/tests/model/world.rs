@@ -8,7 +8,7 @@ use hestiastore::{CheckReport, Error, IndexState, Result, ScrubOptions, Snapshot
 use crate::data::{KEY_NUMBERS, key, value};
 use crate::generate::Plan;
 use crate::history::{Changes, History, State};
-use crate::reading::{Entries, Iter, Source, advance, expected_between};
+use crate::reading::{Entries, Iter, Source, advance, compact_range, expected_between};
 use crate::settings::{Index, Settings};
 use crate::step::{Crash, Step, ValueSpec};
 use crate::trouble::Troubles;
@@ -147,6 +147,7 @@ impl World {
             Step::Compact => self.index().compact(),
             Step::FlushAndWait => self.then_durable(Index::flush_and_wait),
             Step::CompactAndWait => self.then_durable(Index::compact_and_wait),
+            Step::CompactRange(lower, upper) => compact_range(self.index(), *lower, *upper),
             Step::WaitUntilIdle => self.index().wait_until_idle(),
             Step::Sync => self.then_durable(Index::sync),
             Step::Check => self.check(),

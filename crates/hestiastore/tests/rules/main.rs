@@ -12,5 +12,6 @@ mod limits;
 mod loading;
 mod observed;
 mod order;
+mod pool;
 mod refused;
 mod support;

@@ -185,7 +185,10 @@ impl Stretch {
     fn new(core: &Core, lower: Box<[u8]>) -> Self {
         let route = core.route.load_full();
         let segment = route.find(&lower);
-        let uids: BTreeSet<u64> = segment.version().runs().map(|run| run.handle.uid).collect();
+        // What ends before it stood in a segment that was merged with this one since.
+        let reaches_in = |run: &&Arc<RunRef>| *run.handle.largest_key >= *lower;
+        let uids: BTreeSet<u64> =
+            segment.version().runs().filter(reaches_in).map(|run| run.handle.uid).collect();
         Self {
             lower,
             upper: segment.upper.clone(),

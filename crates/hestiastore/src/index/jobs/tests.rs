@@ -119,3 +119,56 @@ fn d7_a_deletion_that_a_power_cut_takes_back_is_done_again() {
     assert_eq!(runs(&after).len(), 1, "{:?}", runs(&after));
     assert_eq!(index.metrics_snapshot().io.quarantined_files, 0);
 }
+
+/// A split that finds a flush under way is no reason for a thread to wait, and does not wait for its luck either.
+#[test]
+fn d3_a_split_that_finds_a_flush_under_way_is_done_at_its_end() {
+    let index = Index::in_memory()
+        .chunk(|c| c.max_keys(16).max_bytes(1 << 10).filters(["magic-number", "crc32"].into()))
+        .segment(|s| s.target_bytes(4 << 10))
+        .create()
+        .unwrap();
+    let pause = index.pause_maintenance();
+    for n in 0..200u64 {
+        index.put(n, vec![1; 100]).unwrap();
+    }
+    index.flush_and_wait().unwrap();
+    index.wait_until_idle().unwrap();
+    let segment = only_segment(&index.core);
+    let slot = segment.flush_slot.try_take().unwrap();
+    drop(pause);
+    while !segment.split_waits.load(Ordering::Acquire) && !segment.is_retired() {
+        std::thread::yield_now();
+    }
+    index.wait_until_idle().unwrap();
+    assert!(!segment.is_retired());
+    index.core.flush_in_slot(&segment, slot).unwrap();
+    assert!(segment.is_retired());
+    assert_eq!(index.len().unwrap(), 200);
+    index.wait_until_idle().unwrap();
+    assert!(index.core.route.load().segments().len() > 1);
+}
+
+#[test]
+fn d2_a_job_leaves_a_segment_to_the_one_under_way() {
+    let index = Index::in_memory().create().unwrap();
+    let pause = index.pause_maintenance();
+    for byte in 0..3u8 {
+        index.put(1, [byte]).unwrap();
+        index.flush_and_wait().unwrap();
+    }
+    index.put(1, b"in a buffer").unwrap();
+    let segment = only_segment(&index.core);
+    let slots = (segment.flush_slot.try_take().unwrap(), segment.structural_slot.try_take().unwrap());
+    assert!(!index.core.try_flush_segment(&segment).unwrap());
+    index.core.tend_segment(&segment).unwrap();
+    assert!(!index.core.try_compact_segment(&segment).unwrap());
+    let segments = index.metrics_snapshot().segments;
+    assert_eq!((segments.runs, segments.main_merges), (3, 0));
+    drop(slots);
+    assert!(index.core.try_flush_segment(&segment).unwrap());
+    index.core.tend_segment(&segment).unwrap();
+    let segments = index.metrics_snapshot().segments;
+    assert_eq!((segments.runs, segments.main_merges), (1, 1));
+    drop(pause);
+}
