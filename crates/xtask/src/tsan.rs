@@ -11,11 +11,8 @@ use crate::cargo_test::WORKSPACE;
 use crate::outcome::{Outcome, failure};
 
 /// Test targets, and the tests of each by a part of their names.
-const TARGETS: [(&[&str], &str); 3] = [
-    (&["--lib"], "segment::write_buffer"),
-    (&["--test", "threads"], ""),
-    (&["--test", "concurrency"], ""),
-];
+const TARGETS: [(&[&str], &str); 3] =
+    [(&["--lib"], "segment::write_buffer"), (&["--test", "threads"], ""), (&["--test", "concurrency"], "")];
 
 pub(crate) fn run() -> Outcome<String> {
     for (target, filter) in TARGETS {

@@ -55,7 +55,10 @@ enum Obstacle {
 
 impl Commit {
     pub(crate) fn clear(&mut self) {
+        const KEPT_OPERATIONS: usize = 1_024;
         self.record.clear();
+        self.targets.clear();
+        self.targets.shrink_to(KEPT_OPERATIONS);
         self.charge_bytes = 0;
         self.given_bytes = 0;
     }

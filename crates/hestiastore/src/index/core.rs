@@ -27,7 +27,8 @@ use crate::error::{Error, Result};
 use crate::registry::SegmentRegistry;
 use crate::route::RouteMap;
 use crate::run::RunSettings;
-use crate::segment::{Graveyard, MergeLimits};
+use crate::segment::write_buffer::SlabPool;
+use crate::segment::{Graveyard, MergeLimits, Scratch};
 use crate::sync::ArcSwap;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Mutex, OnceLock, RwLock};
@@ -41,7 +42,10 @@ pub(crate) struct Core {
     pub(crate) name: Box<str>,
     pub(crate) directory: Arc<dyn Directory>,
     pub(crate) environment: Environment,
+    /// As stored, but for budgets that do not fit the memory that there is.
     pub(crate) config: Config,
+    /// As it is to be stored.
+    pub(crate) stored_config: Vec<u8>,
     pub(crate) run_settings: RunSettings,
     pub(crate) key_type: String,
     pub(crate) value_type: String,
@@ -64,6 +68,10 @@ pub(crate) struct Core {
     pub(crate) section: Mutex<Section>,
     pub(crate) publisher: Publisher,
     pub(crate) budget: WriteBudget,
+    /// What all write buffers are made of.
+    pub(crate) slabs: Arc<SlabPool>,
+    /// Memory of jobs at work.
+    pub(crate) scratch: Scratch,
     pub(crate) refused_writes: RefusedWrites,
     /// Bytes of the write budget that are in frozen buffers.
     pub(crate) frozen_bytes: AtomicU64,

@@ -135,7 +135,7 @@ impl Core {
         let created = ManifestFile::create(&*self.directory, &self.environment, &keeper.state);
         let mut file = created.map_err(|error| self.judge(error))?;
         let mut changes = vec![Change::Open { epoch: keeper.state.epoch + 1 }];
-        let config = self.config.encode();
+        let config = self.stored_config.clone();
         if config != keeper.state.config {
             changes.push(Change::SetConfig(config));
         }

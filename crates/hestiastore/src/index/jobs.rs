@@ -20,8 +20,8 @@ use crate::sync::atomic::Ordering;
 impl Core {
     /// Freezes the active buffer, if it holds anything (PROTOCOL C3).
     pub(super) fn freeze(&self, segment: &Segment) {
-        let expected_keys = segment.version().active.key_count();
-        let fresh = Arc::new(WriteBuffer::new(expected_keys));
+        let expected_keys = segment.version().active.key_count().min(self.fair_share_of_keys());
+        let fresh = Arc::new(WriteBuffer::in_pool(expected_keys, &self.slabs));
         let _installing = segment.installing.lock();
         let now = segment.version().clone();
         if now.active.is_empty() || segment.is_retired() {
@@ -34,6 +34,13 @@ impl Core {
         drop(section);
         drop(before);
         self.frozen_bytes.fetch_add(now.active.stamp_frozen_bytes(), Ordering::Relaxed);
+    }
+
+    /// Keys that a buffer is made for at most: were all of them that full, the budget would be too.
+    fn fair_share_of_keys(&self) -> usize {
+        const SMALL_ENTRY_BYTES: u64 = 128;
+        let segments = self.route.load().segments().len().max(1) as u64;
+        (self.budget.limit_bytes() / segments / SMALL_ENTRY_BYTES) as usize
     }
 
     /// Writes every frozen buffer of the segment out, oldest first; the active one is frozen if there is

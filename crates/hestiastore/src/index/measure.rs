@@ -28,6 +28,7 @@ impl Core {
         self.measure_io(&reads, &mut snapshot);
         self.measure_scrub(&mut snapshot);
         self.measure_health(&mut snapshot);
+        snapshot.memory = self.memory_by_kind();
         snapshot
     }
 

@@ -30,6 +30,7 @@ mod log_upkeep;
 mod maintain;
 mod measure;
 mod measure_segments;
+mod memory;
 mod neighbours;
 mod open;
 mod outputs;

@@ -124,7 +124,8 @@ impl Core {
 
     /// Freezes the active buffers of all parents at one cut.
     fn freeze_together(&self, parents: &[Arc<Segment>]) -> u64 {
-        let fresh: Vec<Arc<WriteBuffer>> = parents.iter().map(|_| Arc::new(WriteBuffer::new(0))).collect();
+        let fresh: Vec<Arc<WriteBuffer>> =
+            parents.iter().map(|_| Arc::new(WriteBuffer::in_pool(0, &self.slabs))).collect();
         let installing: Vec<_> = parents.iter().map(|parent| parent.installing.lock()).collect();
         let frozen: Vec<Arc<WriteBuffer>> =
             parents.iter().map(|parent| Arc::clone(&parent.version().active)).collect();
@@ -199,7 +200,7 @@ impl Core {
             layers.push(Layer { rank: DELTA_RANK, buffer: None, runs: with_rank(deltas, DELTA_RANK) });
         }
         let version = SegmentVersion {
-            active: Arc::new(WriteBuffer::new(0)),
+            active: Arc::new(WriteBuffer::in_pool(0, &self.slabs)),
             layers,
             main,
             flushed_seq: cut,

@@ -34,9 +34,9 @@ use crate::manifest::{
 use crate::registry::SegmentRegistry;
 use crate::route::RouteMap;
 use crate::run::{ChunkCache, Run, RunSettings, run_file_name};
-use crate::segment::write_buffer::WriteBuffer;
+use crate::segment::write_buffer::{SlabPool, WriteBuffer};
 use crate::segment::{
-    Graveyard, LAYERS_PER_FAN_IN, Layer, MAIN_RANK, RunHandle, RunRef, Segment, SegmentVersion,
+    Graveyard, LAYERS_PER_FAN_IN, Layer, MAIN_RANK, RunHandle, RunRef, Scratch, Segment, SegmentVersion,
 };
 use crate::sync::ArcSwap;
 use crate::sync::atomic::{AtomicBool, AtomicU64};
@@ -150,7 +150,7 @@ fn create(request: &OpenRequest) -> Result<()> {
     if request.read_only {
         return Err(Error::ReadOnly);
     }
-    let config = Config::default().patched(&request.patch);
+    let config = Config::default().configured(&request.patch);
     config.validate()?;
     if [&request.key_type, &request.value_type].iter().any(|name| *name == "*") {
         let problem = "a new index needs the names of its key and value types".to_owned();
@@ -248,8 +248,11 @@ fn build(
     lock: Box<dyn DirectoryLock>,
     counters: Counters,
 ) -> Result<Arc<Core>> {
+    let stored_config = config.encode();
+    let config = config.fitted_to(request.environment.memory.limit_bytes());
     let graveyard = Arc::new(Graveyard::default());
-    let segments = segments(&state, &graveyard);
+    let slabs = SlabPool::new(config.spare_slab_bytes());
+    let segments = segments(&state, &graveyard, &slabs);
     let cache = ChunkCache::new(config.cache.chunk_bytes);
     let registry = SegmentRegistry::new(
         Arc::clone(&request.directory),
@@ -285,6 +288,8 @@ fn build(
         section: Mutex::new(Section::new(state.index_uuid, state.lineage, 1)),
         publisher: Publisher::new(0),
         budget: WriteBudget::new(config.write_buffer.budget_bytes, Arc::clone(&request.environment.clock)),
+        slabs,
+        scratch: Scratch::default(),
         refused_writes: RefusedWrites::default(),
         frozen_bytes: AtomicU64::new(0),
         logs: LogKeeper::new(),
@@ -309,17 +314,18 @@ fn build(
         directory: request.directory,
         environment: request.environment,
         config,
+        stored_config,
     }))
 }
 
-fn segments(state: &ManifestState, graveyard: &Arc<Graveyard>) -> Vec<Arc<Segment>> {
+fn segments(state: &ManifestState, graveyard: &Arc<Graveyard>, slabs: &Arc<SlabPool>) -> Vec<Arc<Segment>> {
     let mut handles: HashMap<u64, Arc<RunHandle>> = HashMap::new();
     let mut in_order: Vec<(&u64, &SegmentState)> = state.segments.iter().collect();
     in_order.sort_by(|a, b| a.1.lower.cmp(&b.1.lower));
     let mut segments = Vec::with_capacity(in_order.len());
     for (id, stored) in in_order {
         let mut version = SegmentVersion {
-            active: Arc::new(WriteBuffer::new(0)),
+            active: Arc::new(WriteBuffer::in_pool(0, slabs)),
             layers: Vec::new(),
             main: Vec::new(),
             flushed_seq: stored.flushed_seq,

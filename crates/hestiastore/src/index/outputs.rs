@@ -62,6 +62,7 @@ impl Core {
             between_steps: &between_steps,
             bottom: parts.bottom,
             fences: parts.fences.clone(),
+            scratch: &self.scratch,
         };
         let mut attempts = 1;
         loop {

@@ -353,7 +353,7 @@ impl Core {
         let ready =
             |segment: &&Arc<Segment>| !segment.version().active.is_empty() && !self.is_crowded(segment);
         let mut filled: Vec<&Arc<Segment>> = route.segments().iter().filter(ready).collect();
-        filled.sort_by_key(|segment| std::cmp::Reverse(segment.version().active.charged_bytes()));
+        filled.sort_by_cached_key(|segment| std::cmp::Reverse(segment.version().active.charged_bytes()));
         for segment in filled {
             if self.try_flush_segment(segment)? {
                 break;

@@ -165,7 +165,7 @@ impl Core {
             }
         }
         Ok(SegmentVersion {
-            active: Arc::new(WriteBuffer::new(0)),
+            active: Arc::new(WriteBuffer::in_pool(0, &self.slabs)),
             layers,
             main: self.clip_all(segment, &parent.main, part)?,
             flushed_seq: parent.flushed_seq,

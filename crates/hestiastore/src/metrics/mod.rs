@@ -24,6 +24,6 @@ pub use latency::{LatencyMetrics, LatencyRow};
 pub(crate) use segment_counters::{SegmentCount, SegmentCounters, SegmentSums};
 pub use snapshot::{
     AmplificationMetrics, BloomMetrics, CacheMetrics, HealthMetrics, IoMetrics, LatencyGroup, LogMetrics,
-    MaintenanceMetrics, MetricsSnapshot, OperationMetrics, RegistryMetrics, ScrubMetrics, SegmentMetrics,
-    SnapshotMetrics, WritePathMetrics,
+    MaintenanceMetrics, MemoryMetrics, MetricsSnapshot, OperationMetrics, RegistryMetrics, ScrubMetrics,
+    SegmentMetrics, SnapshotMetrics, WritePathMetrics,
 };

@@ -311,6 +311,32 @@ groups! {
         problems: u64,
     }
 
+    /// Memory that is taken now, by kind: each byte in one of them.
+    memory: MemoryMetrics {
+        /// Write buffers, with all that they have in reserve, and those that only a reader still holds.
+        write_buffer_bytes: u64,
+        /// Memory kept for write buffers to come.
+        spare_slab_bytes: u64,
+        /// Write buffers in key order, for scans and flushes.
+        sorted_view_bytes: u64,
+        /// Flushed buffers that are kept: the delta cache.
+        delta_cache_bytes: u64,
+        /// Chunks in the cache.
+        chunk_cache_bytes: u64,
+        /// Chunks that the cache has given up and a reader still holds.
+        pinned_chunk_bytes: u64,
+        /// Loaded sparse indexes and Bloom filters.
+        loaded_bytes: u64,
+        /// Merges and flushes at work.
+        maintenance_bytes: u64,
+        /// The sum of all these.
+        total_bytes: u64,
+        /// What it may be: the sum of all budgets and bounds, see `Config::memory_estimate`.
+        estimate_bytes: u64,
+        /// What the machine and the control groups of the process allow, if that is known.
+        available_bytes: Option<u64>,
+    }
+
     /// What does not work.
     health: HealthMetrics {
         /// Why the index is in ERROR; empty if it is not.

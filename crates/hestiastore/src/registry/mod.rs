@@ -165,6 +165,10 @@ impl SegmentRegistry {
         }
     }
 
+    pub(crate) fn loaded_bytes(&self) -> u64 {
+        self.table.lock().loaded_bytes
+    }
+
     /// Forgets a run whose file is obsolete.
     pub(crate) fn forget(&self, handle: &RunHandle) {
         let forgotten = unload(&mut self.table.lock(), handle.uid);
@@ -263,14 +267,16 @@ impl SegmentRegistry {
             return evicted;
         }
         let candidates: Vec<u64> = table.entries.keys().copied().filter(|uid| *uid != newest).collect();
-        // Two rounds of the clock: the first clears the marks of use, the second finds the unused.
-        for uid in candidates.iter().chain(&candidates) {
+        // Three rounds of the clock: the first clears the marks of use, the second finds the unused, the third
+        // takes what readers beside it have marked again.
+        for (step, uid) in candidates.iter().cycle().take(3 * candidates.len()).enumerate() {
             if table.loaded_bytes <= budget_bytes && !self.too_many_segments(table) {
                 break;
             }
             let Some(entry) = table.entries.get(uid) else { continue };
-            let used = entry.handle.upgrade().is_some_and(|handle| handle.take_use_mark());
-            if !used && matches!(entry.state, EntryState::Ready { .. }) {
+            let spared = step < 2 * candidates.len()
+                && entry.handle.upgrade().is_some_and(|handle| handle.take_use_mark());
+            if !spared && matches!(entry.state, EntryState::Ready { .. }) {
                 evicted.extend(unload(table, *uid));
                 table.evictions += 1;
             }

@@ -6,8 +6,10 @@
 use std::sync::Arc;
 
 use super::retention::{Fate, Retention};
+use super::scratch::{JobScratch, Scratch};
 use super::write_buffer::key_head;
 use super::{LoadRuns, RunRef, Segment};
+use crate::config::MERGE_AHEAD_BYTES;
 use crate::directory::Directory;
 use crate::error::{Error, Result};
 use crate::run::{
@@ -42,6 +44,8 @@ pub(crate) struct MergePlan<'a> {
     /// First keys, ascending, of runs at the output's rank that the job leaves alone: no output may reach
     /// over one.
     pub(crate) fences: Vec<Box<[u8]>>,
+    /// Where the job's memory is counted.
+    pub(crate) scratch: &'a Scratch,
 }
 
 /// Writes versions that come in order into one run after another.
@@ -60,6 +64,7 @@ pub(crate) struct SortedOutput<'a> {
     /// Versions, and their bytes, since the last look at the plan's `between_steps`.
     steps: u64,
     step_bytes: u64,
+    scratch: JobScratch<'a>,
 }
 
 /// So many versions or bytes make a step.
@@ -80,6 +85,7 @@ impl<'a> SortedOutput<'a> {
             kept_bytes: 0,
             steps: 0,
             step_bytes: 0,
+            scratch: plan.scratch.of_job(),
         }
     }
 
@@ -157,6 +163,7 @@ impl<'a> SortedOutput<'a> {
         if self.steps < STEP_VERSIONS && self.step_bytes < STEP_BYTES {
             return Ok(());
         }
+        self.scratch.set(self.writer.as_ref().map_or(0, RunWriter::memory_bytes));
         self.steps = 0;
         let bytes = std::mem::take(&mut self.step_bytes);
         if (self.plan.between_steps)(bytes) { Err(Error::Closed) } else { Ok(()) }
@@ -251,6 +258,8 @@ pub(crate) fn merge_runs(
 ) -> Result<Vec<MergedRun>> {
     let mut output = SortedOutput::new(plan, retention);
     let mut open = open_inputs(segment, inputs, loader)?;
+    let mut scratch = plan.scratch.of_job();
+    scratch.set(open.iter().map(|input| input.cursor.memory_bytes()).sum());
     while let Some(first) = open.first_mut() {
         output.take(&first.cursor)?;
         let on_entry = first.cursor.next()?;
@@ -265,11 +274,12 @@ pub(crate) fn merge_runs(
 
 /// The inputs that have entries, in order of their first ones.
 fn open_inputs(segment: &Segment, inputs: &[Arc<RunRef>], loader: &impl LoadRuns) -> Result<Vec<Input>> {
+    let ahead_bytes = MERGE_AHEAD_BYTES as usize / inputs.len().max(1);
     let mut open = Vec::with_capacity(inputs.len());
     for reference in inputs {
         let run = loader.load(segment, &reference.handle)?;
-        let mut input =
-            Input { cursor: run.cursor(CursorPurpose::Merge), reference: Arc::clone(reference), head: 0 };
+        let cursor = run.cursor(CursorPurpose::Merge).reading_ahead(ahead_bytes);
+        let mut input = Input { cursor, reference: Arc::clone(reference), head: 0 };
         let on_entry = input.cursor.seek(&reference.lower, u64::MAX)?;
         if input.settle(on_entry) {
             open.push(input);

@@ -42,6 +42,8 @@ pub(crate) struct CacheStatistics {
     pub(crate) evictions: u64,
     /// Bytes of chunks that exist, those that only a reader still pins included.
     pub(crate) bytes: u64,
+    /// Of these, those that the cache has given up.
+    pub(crate) pinned_bytes: u64,
     pub(crate) budget_bytes: u64,
 }
 
@@ -63,6 +65,8 @@ impl Drop for Charge {
 pub(crate) struct ChunkCache {
     budget_bytes: AtomicU64,
     alive_bytes: Arc<AtomicU64>,
+    /// Bytes of chunks in slots.
+    cached_bytes: AtomicU64,
     evictions: AtomicU64,
     queues: [Mutex<Queue>; SHARDS],
     tally: Tally<2>,
@@ -76,6 +80,7 @@ impl ChunkCache {
         Arc::new(Self {
             budget_bytes: AtomicU64::new(budget_bytes),
             alive_bytes: Arc::default(),
+            cached_bytes: AtomicU64::new(0),
             evictions: AtomicU64::new(0),
             queues: std::array::from_fn(|_| Mutex::new(Queue::new(places))),
             tally: Tally::default(),
@@ -91,11 +96,13 @@ impl ChunkCache {
 
     pub(crate) fn statistics(&self) -> CacheStatistics {
         let sums = self.tally.sums();
+        let bytes = self.alive_bytes.load(Ordering::Relaxed);
         CacheStatistics {
             requests: sums[REQUESTS],
             misses: sums[MISSES],
             evictions: self.evictions.load(Ordering::Relaxed),
-            bytes: self.alive_bytes.load(Ordering::Relaxed),
+            bytes,
+            pinned_bytes: bytes.saturating_sub(self.cached_bytes.load(Ordering::Relaxed)),
             budget_bytes: self.budget_bytes.load(Ordering::Relaxed),
         }
     }
@@ -117,16 +124,19 @@ impl ChunkCache {
 
     /// Empties the slots of a run that nobody uses any more.
     pub(super) fn close(&self, slots: &RunSlots) {
-        slots.clear();
+        self.cached_bytes.fetch_sub(slots.clear(), Ordering::Relaxed);
     }
 
     /// Keeps a chunk that was just loaded. Returns the one to use: another thread may have been first.
     pub(super) fn insert(&self, slots: &Arc<RunSlots>, at: usize, mut chunk: EntryChunk) -> Arc<EntryChunk> {
         let bytes = chunk.memory_bytes();
         self.alive_bytes.fetch_add(bytes, Ordering::Relaxed);
+        // Before it can be evicted.
+        self.cached_bytes.fetch_add(bytes, Ordering::Relaxed);
         chunk.charge = Some(Charge { bytes, alive_bytes: Arc::clone(&self.alive_bytes) });
         let chunk = Arc::new(chunk);
         if let Err(earlier) = slots.fill(at, &chunk) {
+            self.cached_bytes.fetch_sub(bytes, Ordering::Relaxed);
             return earlier;
         }
         let shard = (slots.id as usize).wrapping_add(at) % SHARDS;
@@ -159,6 +169,7 @@ impl ChunkCache {
     fn evict(&self, victim: Ticket) -> u64 {
         let epoch = self.epoch(self.evictions.load(Ordering::Relaxed));
         let bytes = victim.slots.empty(victim.at as usize, epoch);
+        self.cached_bytes.fetch_sub(bytes, Ordering::Relaxed);
         // A ticket of a closed run finds its slot empty.
         self.evictions.fetch_add(u64::from(bytes != 0), Ordering::Relaxed);
         bytes

@@ -65,8 +65,11 @@ impl RunSlots {
         chunk.map_or(0, |chunk| chunk.memory_bytes())
     }
 
-    pub(super) fn clear(&self) {
-        self.slots.iter().for_each(|slot| slot.store(None));
+    /// Empties all. Returns the bytes that they held.
+    pub(super) fn clear(&self) -> u64 {
+        let bytes =
+            |slot: &ArcSwapOption<EntryChunk>| slot.swap(None).map_or(0, |chunk| chunk.memory_bytes());
+        self.slots.iter().map(bytes).sum()
     }
 
     pub(super) fn was_evicted_lately(&self, at: usize, epoch: u8) -> bool {
