@@ -7,10 +7,28 @@ use crate::outcome::{Outcome, failure};
 /// The root of the workspace.
 pub(crate) const WORKSPACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
+/// Which tests of the engine.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Target<'a> {
+    /// A file or folder of `tests/`.
+    Suite(&'a str),
+    /// Those beside the code, built for the exploration of schedules.
+    Explorations,
+}
+
+impl<'a> Target<'a> {
+    fn arguments(self) -> Vec<&'a str> {
+        match self {
+            Self::Suite(name) => vec!["--test", name],
+            Self::Explorations => vec!["--lib", "--features", "exploration"],
+        }
+    }
+}
+
 /// A test target of the engine, and what makes it long.
 #[derive(Debug, Clone)]
 pub(crate) struct Campaign<'a> {
-    pub(crate) target: &'a str,
+    pub(crate) target: Target<'a>,
     /// Only tests whose names contain this.
     pub(crate) filter: Option<&'a str>,
     pub(crate) environment: Vec<(&'a str, String)>,
@@ -22,22 +40,15 @@ impl Campaign<'_> {
     /// Runs the tests and shows their figures.
     pub(crate) fn run(&self) -> Outcome<String> {
         let mut command = Command::new("cargo");
-        command.current_dir(WORKSPACE).args([
-            "test",
-            "--quiet",
-            "-p",
-            "hestiastore",
-            "--test",
-            self.target,
-            "--",
-        ]);
-        command.args(self.filter).arg("--nocapture");
+        command.current_dir(WORKSPACE).args(["test", "--quiet", "-p", "hestiastore"]);
+        command.args(self.target.arguments()).arg("--").args(self.filter).arg("--nocapture");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         let output = command.stderr(Stdio::inherit()).output()?;
         let text = String::from_utf8_lossy(&output.stdout);
         if !output.status.success() {
             eprintln!("{text}");
-            return failure(format!("cargo test --test {} failed ({})", self.target, output.status));
+            let target = self.target.arguments().join(" ");
+            return failure(format!("cargo test {target} failed ({})", output.status));
         }
         let mut figures: Vec<&str> = text.lines().filter_map(|line| self.figures_in(line)).collect();
         figures.sort_unstable();

@@ -8,11 +8,13 @@ mod cargo_test;
 mod chance;
 mod kill;
 mod outcome;
+mod soak;
+mod tsan;
 
 use std::process::{Command as Process, ExitCode};
 use std::time::Instant;
 
-use cargo_test::{Campaign, WORKSPACE};
+use cargo_test::{Campaign, Target, WORKSPACE};
 use clap::{Parser, Subcommand};
 use outcome::{Outcome, failure};
 
@@ -27,6 +29,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Kill(kill::Arguments),
+    Soak(soak::Arguments),
     /// Damages every byte, length, sector and file of a small store
     Sweep {
         /// Every place, not a sample
@@ -53,6 +56,31 @@ enum Command {
         /// Where they begin: other histories for another number
         #[arg(long)]
         seed: Option<u64>,
+    },
+    /// Histories of real threads checked for strict serialisability, and transfers between accounts
+    Threads {
+        /// For each test
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// Of the first history
+        #[arg(long)]
+        seed: Option<u64>,
+    },
+    /// The engine's threads under ThreadSanitizer; needs a nightly compiler with rust-src
+    Tsan,
+    /// Runs scenes of a few threads under many schedules
+    Explore {
+        /// Only scenes whose names contain this
+        scene: Option<String>,
+        /// How many schedules of each
+        #[arg(long, default_value_t = 2_000)]
+        iterations: u64,
+        /// Which schedules: others for another number
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// This schedule alone
+        #[arg(long)]
+        schedule: Option<u64>,
     },
     /// Fuzzes every decoder
     Fuzz {
@@ -82,6 +110,10 @@ impl Command {
             Self::Audit { .. } => "audit",
             Self::Crash { .. } => "crash",
             Self::Model { .. } => "model",
+            Self::Soak(_) => "soak",
+            Self::Threads { .. } => "threads",
+            Self::Tsan => "tsan",
+            Self::Explore { .. } => "explore",
             Self::Fuzz { .. } => "fuzz",
             Self::Disk => "disk",
             Self::All { .. } => "all",
@@ -97,6 +129,12 @@ impl Command {
             Self::Audit { show } => audit::run(*show),
             Self::Crash { full } => crash(*full),
             Self::Model { seeds, seed } => model(*seeds, *seed),
+            Self::Soak(arguments) => soak::run(arguments),
+            Self::Threads { seconds, seed } => threads(*seconds, *seed),
+            Self::Tsan => tsan::run(),
+            Self::Explore { scene, iterations, seed, schedule } => {
+                explore(scene.as_deref(), *iterations, *seed, *schedule)
+            }
             Self::Fuzz { seconds } => fuzz(*seconds),
             Self::Disk => disk(),
             Self::All { full } => all(*full),
@@ -129,20 +167,37 @@ fn report(command: &Command) -> Outcome {
 
 fn sweep(full: bool) -> Outcome<String> {
     let environment = if full { vec![("HESTIA_SWEEP", "full".to_owned())] } else { Vec::new() };
-    Campaign { target: "sweep", filter: None, environment, figures: &["sweep: "] }.run()
+    Campaign { target: Target::Suite("sweep"), filter: None, environment, figures: &["sweep: "] }.run()
 }
 
 fn crash(full: bool) -> Outcome<String> {
     let environment = if full { vec![("HESTIA_CRASH_FULL", "1".to_owned())] } else { Vec::new() };
     let figures = &["crashes: ", "faults: ", "wrong answers: "];
-    Campaign { target: "crash_points", filter: None, environment, figures }.run()
+    Campaign { target: Target::Suite("crash_points"), filter: None, environment, figures }.run()
 }
 
 fn model(seeds: u64, seed: Option<u64>) -> Outcome<String> {
     let mut environment = vec![("HESTIA_MODEL_CASES", seeds.to_string())];
     environment.extend(seed.map(|seed| ("HESTIA_MODEL_SEED", seed.to_string())));
-    let figures = Campaign { target: "model", filter: None, environment, figures: &[] }.run()?;
+    let figures =
+        Campaign { target: Target::Suite("model"), filter: None, environment, figures: &[] }.run()?;
     Ok(format!("{seeds} seeds, {figures}"))
+}
+
+fn threads(seconds: u64, seed: Option<u64>) -> Outcome<String> {
+    let mut environment = vec![("HESTIA_THREADS_SECONDS", seconds.to_string())];
+    environment.extend(seed.map(|seed| ("HESTIA_THREADS_SEED", seed.to_string())));
+    let figures = &["linearisable: ", "bank: "];
+    Campaign { target: Target::Suite("threads"), filter: None, environment, figures }.run()
+}
+
+fn explore(scene: Option<&str>, iterations: u64, seed: u64, schedule: Option<u64>) -> Outcome<String> {
+    let mut environment =
+        vec![("HESTIA_SCHEDULES", iterations.to_string()), ("HESTIA_SCHEDULE_SEED", seed.to_string())];
+    environment.extend(schedule.map(|number| ("HESTIA_SCHEDULE", number.to_string())));
+    let filter = Some(scene.unwrap_or("index::explorations::"));
+    let campaign = Campaign { target: Target::Explorations, filter, environment, figures: &["explored "] };
+    Ok(format!("{iterations} schedules each, {}", campaign.run()?))
 }
 
 fn fuzz(seconds: u64) -> Outcome<String> {
@@ -155,7 +210,7 @@ fn fuzz(seconds: u64) -> Outcome<String> {
 
 fn disk() -> Outcome<String> {
     let (filter, figures) = (Some("full_disk"), &["skipped: "]);
-    Campaign { target: "failures", filter, environment: Vec::new(), figures }.run()
+    Campaign { target: Target::Suite("failures"), filter, environment: Vec::new(), figures }.run()
 }
 
 fn all(full: bool) -> Outcome<String> {
@@ -168,6 +223,13 @@ fn all(full: bool) -> Outcome<String> {
         Command::Sweep { full },
         Command::Crash { full },
         Command::Model { seeds, seed: None },
+        Command::Threads { seconds, seed: None },
+        Command::Explore {
+            scene: None,
+            iterations: if full { 20_000 } else { 1_000 },
+            seed: 1,
+            schedule: None,
+        },
         Command::Fuzz { seconds },
     ];
     let mut failed = Vec::new();

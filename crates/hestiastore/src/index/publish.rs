@@ -11,11 +11,12 @@
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{Condvar, Mutex, hint, thread};
 
-/// How many commits may be between their section and their publication.
-pub(crate) const IN_FLIGHT_LIMIT: u64 = 1024;
+/// How many commits may be between their section and their publication. Few where schedules are explored, so that
+/// they meet the limit.
+pub(crate) const IN_FLIGHT_LIMIT: u64 = if cfg!(feature = "exploration") { 4 } else { 1024 };
 
 /// How often a writer looks again before it sleeps.
-const SPINS: usize = 200;
+const SPINS: usize = if cfg!(feature = "exploration") { 1 } else { 200 };
 
 /// A counter on a cache line of its own.
 #[repr(align(128))]

@@ -8,7 +8,7 @@ use std::cell::Cell;
 const KEPT_BUFFERS: usize = 4;
 const KEPT_BYTES: usize = 64 * 1024;
 
-crate::sync::thread_local! {
+thread_local! {
     static POOL: Cell<Vec<Vec<u8>>> = const { Cell::new(Vec::new()) };
 }
 

@@ -18,7 +18,8 @@ busy with other things needs more.
 First every test runs with all guards in place and must pass. Then each guard is taken out: every test that it
 names must fail, or not come to an end. `tries` allows so many runs where a test needs luck;
 `open` says why no test fails yet, and the guard is only tried when asked for. A test is
-`<binary> <name>`, where `lib` is that of the unit tests, or `crash <script>`: that script in `crash_points`.
+`<binary> <name>`, where `lib` is that of the unit tests, or `crash <script>`: that script in `crash_points`; or
+`explore <name>`: that scene of `index::explorations`, under HESTIA_GUARD_SCHEDULES (4,000) schedules, in a build of its own.
 """
 
 import concurrent.futures
@@ -43,6 +44,7 @@ pub(crate) fn guard_is_out(name: &str) -> bool {{
     OUT.get_or_init(|| std::env::var("{VARIABLE}").unwrap_or_default()) == name
 }}
 """
+SCHEDULES = os.environ.get("HESTIA_GUARD_SCHEDULES", "4000")
 LIMIT_SECONDS = int(os.environ.get("HESTIA_GUARD_SECONDS", 60))
 MEMORY_BYTES = 6 << 30
 
@@ -122,11 +124,20 @@ def copy_sources(texts, copy):
 
 
 def build(copy, suites):
-    """The test binaries by suite: `lib`, or the name of a file or folder in tests/."""
+    """The test binaries by suite: `lib`, `explore`, or the name of a file or folder in tests/."""
+    binaries = {}
+    ordinary = suites - {"explore"}
+    if ordinary:
+        selection = [["--lib"] if suite == "lib" else ["--test", suite] for suite in sorted(ordinary)]
+        binaries = build_tests(copy, sum(selection, []))
+    if "explore" in suites:
+        binaries["explore"] = build_tests(copy, ["--lib", "--features", "exploration"])["lib"]
+    return binaries
+
+
+def build_tests(copy, selection):
     command = ["cargo", "test", "-p", "hestiastore", "--no-run", "--message-format=json-render-diagnostics"]
-    for suite in sorted(suites):
-        command += ["--lib"] if suite == "lib" else ["--test", suite]
-    built = subprocess.run(command, cwd=copy, capture_output=True)
+    built = subprocess.run(command + selection, cwd=copy, capture_output=True)
     if built.returncode:
         fail(f"the copy does not compile:\n{built.stderr.decode()}")
     binaries = {}
@@ -150,6 +161,9 @@ def run(binaries, test, out, directory):
     if suite == "crash":
         environment |= {"HESTIA_CRASH_SCRIPT": name, "HESTIA_CRASH_SECOND": "12"}
         suite, name = "crash_points", "crashes_at_every_operation"
+    if suite == "explore":
+        environment |= {"HESTIA_SCHEDULES": SCHEDULES}
+        name = f"index::explorations::{name}"
     command = [binaries[suite], "--exact", name]
     try:
         done = subprocess.run(

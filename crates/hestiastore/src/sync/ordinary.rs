@@ -1,9 +1,4 @@
-//! Locks, atomics, atomic pointers and threads: whatever decides the order in which threads see each other's doings.
-//!
-//! The engine takes them from here and nowhere else, so that a build for tests can put others in their place, whose
-//! every use is a point where a schedule is chosen. In the ordinary build this is a list of names and nothing more.
-//! Counters of metrics order nothing and stay with the standard library; so do tests, which drive the engine from
-//! outside.
+//! What the engine runs on.
 
 pub(crate) use std::sync::OnceLock;
 pub(crate) use std::thread_local;
