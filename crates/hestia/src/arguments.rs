@@ -12,6 +12,7 @@ use crate::commands::{
     wal,
 };
 use crate::failure::{Failure, Outcome};
+use crate::logging::Logging;
 use crate::output::say;
 
 const AFTER_HELP: &str = "\
@@ -34,9 +35,11 @@ Exit codes:
 /// Work with HestiaStore directories: ordered, persistent key-value stores
 #[derive(Debug, Parser)]
 #[command(name = "hestia", version, after_help = AFTER_HELP, disable_help_subcommand = false)]
-struct Arguments {
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) logging: Logging,
     #[command(subcommand)]
-    command: Command,
+    pub(crate) command: Command,
 }
 
 #[derive(Debug, Subcommand)]
@@ -82,9 +85,9 @@ impl Command {
     }
 }
 
-/// The command, or the exit code of an answer that was given here.
-pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, ExitCode> {
-    Arguments::try_parse_from(arguments).map(|arguments| arguments.command).map_err(|error| answer(&error))
+/// The arguments, or the exit code of an answer that was given here.
+pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments, ExitCode> {
+    Arguments::try_parse_from(arguments).map_err(|error| answer(&error))
 }
 
 fn answer(error: &clap::Error) -> ExitCode {

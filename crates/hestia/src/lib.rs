@@ -17,6 +17,7 @@ mod format;
 pub mod fuzzing;
 mod key_range;
 mod lines;
+mod logging;
 mod opening;
 mod output;
 mod progress;
@@ -30,11 +31,12 @@ pub use failure::{Failure, Outcome};
 
 /// Runs the command that the arguments name, the program's own name first.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let command = match arguments::parse(arguments) {
-        Ok(command) => command,
+    let arguments = match arguments::parse(arguments) {
+        Ok(arguments) => arguments,
         Err(code) => return code,
     };
-    match command.run() {
+    arguments.logging.begin();
+    match arguments.command.run() {
         Ok(outcome) => outcome.exit_code(),
         // Who reads our output has seen enough.
         Err(Failure::ClosedPipe) => ExitCode::SUCCESS,

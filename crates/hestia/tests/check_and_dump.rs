@@ -29,7 +29,24 @@ fn check_and_stats_of_a_sound_index() {
         serde_json::from_slice(&hestia(&["stats", &place.index, "--json"]).ok()).unwrap();
     assert_eq!((&stats["types"]["key"], &stats["segments"]["runs"]), (&"string".into(), &1.into()));
     assert_contains(&hestia(&["stats", &place.index]).ok_text(), "\nsegments.runs ");
+    let segments: serde_json::Value =
+        serde_json::from_slice(&hestia(&["stats", &place.index, "--segments", "--json"]).ok()).unwrap();
+    assert_eq!((&segments[0]["entries"], &segments[0]["upper"]), (&5000.into(), &serde_json::Value::Null));
+    let table = hestia(&["stats", &place.index, "--segments"]).ok_text();
+    assert_eq!(table.lines().count(), 2, "{table}");
     assert_eq!(hestia(&["count", &place.index, "--approximate"]).ok_text(), "5000\n");
+}
+
+#[test]
+fn what_the_engine_does_is_told_on_request() {
+    let (place, _) = one_run();
+    for arguments in [["-v", "count", &place.index], ["count", &place.index, "--log=info"]] {
+        let ended = hestia(&arguments);
+        assert_eq!((ended.code, ended.stdout.as_slice()), (Some(0), &b"5000\n"[..]));
+        let name = place.index.rsplit('/').next().unwrap();
+        assert_contains(&ended.stderr, format!("index=\"{name}\""));
+        assert_contains(&ended.stderr, "closed");
+    }
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn wrong_usage_is_2_and_one_line() {
     }
     let without_command = hestia(&[]);
     assert_eq!(without_command.code, Some(2));
-    assert_contains(&without_command.stderr, "Usage: hestia <COMMAND>");
+    assert_contains(&without_command.stderr, "Usage: hestia [OPTIONS] <COMMAND>");
 }
 
 #[test]

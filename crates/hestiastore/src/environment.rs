@@ -1,9 +1,14 @@
 //! Time and randomness, injected so that every run of a test can be repeated.
 
+mod memory_limit;
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+pub use memory_limit::MemoryLimit;
+use memory_limit::{SystemLimit, UnknownLimit};
 
 /// Tells the time.
 pub trait Clock: Send + Sync + fmt::Debug {
@@ -36,20 +41,28 @@ pub struct Environment {
     pub clock: Arc<dyn Clock>,
     /// The source of file identities and seeds.
     pub random: Arc<dyn RandomSource>,
+    /// How much memory there is: budgets that are left at their defaults take at most half of it.
+    pub memory: Arc<dyn MemoryLimit>,
 }
 
 impl Default for Environment {
     fn default() -> Self {
-        Self { clock: Arc::new(SystemClock { start: Instant::now() }), random: Arc::new(SystemRandom) }
+        Self {
+            clock: Arc::new(SystemClock { start: Instant::now() }),
+            random: Arc::new(SystemRandom),
+            memory: Arc::new(SystemLimit::new()),
+        }
     }
 }
 
 impl Environment {
-    /// The same randomness for the same seed, and a clock that moves one microsecond a call.
+    /// The same randomness for the same seed, a clock whose times move one microsecond a call, each for itself, and
+    /// memory of which nothing is known.
     pub fn repeatable(seed: u64) -> Self {
         Self {
-            clock: Arc::new(CountingClock(AtomicU64::new(1))),
+            clock: Arc::new(CountingClock { wall: AtomicU64::new(1), monotonic: AtomicU64::new(1) }),
             random: Arc::new(SplitMix(AtomicU64::new(seed))),
+            memory: Arc::new(UnknownLimit),
         }
     }
 
@@ -88,15 +101,19 @@ impl Clock for SystemClock {
 }
 
 #[derive(Debug)]
-struct CountingClock(AtomicU64);
+struct CountingClock {
+    // Apart: files hold wall-clock time, and threads look at the other one as often as they happen to wake.
+    wall: AtomicU64,
+    monotonic: AtomicU64,
+}
 
 impl Clock for CountingClock {
     fn wall_micros(&self) -> u64 {
-        self.0.fetch_add(1, Ordering::Relaxed)
+        self.wall.fetch_add(1, Ordering::Relaxed)
     }
 
     fn monotonic_micros(&self) -> u64 {
-        self.0.fetch_add(1, Ordering::Relaxed)
+        self.monotonic.fetch_add(1, Ordering::Relaxed)
     }
 }
 

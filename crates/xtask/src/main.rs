@@ -8,6 +8,8 @@ mod cargo_test;
 mod chance;
 mod kill;
 mod outcome;
+mod soak;
+mod tsan;
 
 use std::process::{Command as Process, ExitCode};
 use std::time::Instant;
@@ -27,6 +29,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Kill(kill::Arguments),
+    Soak(soak::Arguments),
     /// Damages every byte, length, sector and file of a small store
     Sweep {
         /// Every place, not a sample
@@ -54,6 +57,17 @@ enum Command {
         #[arg(long)]
         seed: Option<u64>,
     },
+    /// Histories of real threads checked for strict serialisability, and transfers between accounts
+    Threads {
+        /// For each test
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// Of the first history
+        #[arg(long)]
+        seed: Option<u64>,
+    },
+    /// The engine's threads under ThreadSanitizer; needs a nightly compiler with rust-src
+    Tsan,
     /// Runs scenes of a few threads under many schedules
     Explore {
         /// Only scenes whose names contain this
@@ -96,6 +110,9 @@ impl Command {
             Self::Audit { .. } => "audit",
             Self::Crash { .. } => "crash",
             Self::Model { .. } => "model",
+            Self::Soak(_) => "soak",
+            Self::Threads { .. } => "threads",
+            Self::Tsan => "tsan",
             Self::Explore { .. } => "explore",
             Self::Fuzz { .. } => "fuzz",
             Self::Disk => "disk",
@@ -112,6 +129,9 @@ impl Command {
             Self::Audit { show } => audit::run(*show),
             Self::Crash { full } => crash(*full),
             Self::Model { seeds, seed } => model(*seeds, *seed),
+            Self::Soak(arguments) => soak::run(arguments),
+            Self::Threads { seconds, seed } => threads(*seconds, *seed),
+            Self::Tsan => tsan::run(),
             Self::Explore { scene, iterations, seed, schedule } => {
                 explore(scene.as_deref(), *iterations, *seed, *schedule)
             }
@@ -164,6 +184,13 @@ fn model(seeds: u64, seed: Option<u64>) -> Outcome<String> {
     Ok(format!("{seeds} seeds, {figures}"))
 }
 
+fn threads(seconds: u64, seed: Option<u64>) -> Outcome<String> {
+    let mut environment = vec![("HESTIA_THREADS_SECONDS", seconds.to_string())];
+    environment.extend(seed.map(|seed| ("HESTIA_THREADS_SEED", seed.to_string())));
+    let figures = &["linearisable: ", "bank: "];
+    Campaign { target: Target::Suite("threads"), filter: None, environment, figures }.run()
+}
+
 fn explore(scene: Option<&str>, iterations: u64, seed: u64, schedule: Option<u64>) -> Outcome<String> {
     let mut environment =
         vec![("HESTIA_SCHEDULES", iterations.to_string()), ("HESTIA_SCHEDULE_SEED", seed.to_string())];
@@ -196,6 +223,7 @@ fn all(full: bool) -> Outcome<String> {
         Command::Sweep { full },
         Command::Crash { full },
         Command::Model { seeds, seed: None },
+        Command::Threads { seconds, seed: None },
         Command::Explore {
             scene: None,
             iterations: if full { 20_000 } else { 1_000 },

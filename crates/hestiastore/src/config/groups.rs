@@ -228,6 +228,15 @@ settings! {
         /// By default four times `write_buffer.budget_bytes`; at least three times that.
         limit_bytes: Option<u64> = None, 0x0807, bytes(32 * KIB, 64 * TIB), AtOpen;
     }
+
+    /// Memory as a whole.
+    memory: MemoryConfig, MemoryPatch {
+        /// Bytes of all memory together; setting it sets each budget that is not set beside it.
+        ///
+        /// These are `write_buffer.budget_bytes`, `write_buffer.delta_cache_bytes`, `cache.chunk_bytes` and
+        /// `cache.loaded_bytes`. Without it each has its own default.
+        budget_bytes: Option<u64> = None, 0x0901, bytes(MIB, 64 * TIB), AtOpen;
+    }
 }
 
 const fn bytes(min: u64, max: u64) -> Kind {

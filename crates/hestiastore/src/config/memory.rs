@@ -6,10 +6,14 @@ use super::Config;
 use super::choices::LogIo;
 use super::text::show_bytes;
 
-/// The budgets of an index, in bytes.
+/// What all inputs of a merge read ahead together, but for a little of each.
+pub(crate) const MERGE_AHEAD_BYTES: u64 = 4 << 20;
+
+/// The budgets and bounds of an index, in bytes.
 ///
 /// An estimate for planning: it counts what the configuration bounds, not the bounds and references
-/// that every segment keeps (some hundred bytes each), nor one value larger than a budget.
+/// that every segment keeps (some KiB each), nor one value larger than a budget, nor what readers hold of chunks
+/// that the cache has given up.
 ///
 /// ```
 /// use hestiastore::config::Config;
@@ -31,8 +35,13 @@ pub struct MemoryEstimate {
     pub chunk_cache_bytes: u64,
     /// Loaded sparse indexes and Bloom filters.
     pub loaded_bytes: u64,
-    /// Streaming buffers of background work: on each thread one for every run of the widest delta
-    /// merge, one for the main run and one for the output.
+    /// Memory kept for write buffers to come.
+    pub spare_slab_bytes: u64,
+    /// Write buffers in key order, for scans and flushes: two places of 16 bytes for each of the smallest
+    /// entries.
+    pub sorted_view_bytes: u64,
+    /// Background work, on each thread: what all inputs of a merge read ahead, the output's buffers, and for
+    /// its filter 8 bytes for each key of a segment of the target size, at 64 stored bytes a key.
     pub maintenance_bytes: u64,
     /// Mappings of the log file in use and the one made ready; nothing when logs are written.
     pub log_bytes: u64,
@@ -45,12 +54,14 @@ impl MemoryEstimate {
         parts.iter().fold(0, |sum, (_, bytes)| sum.saturating_add(*bytes))
     }
 
-    fn parts(&self) -> [(&'static str, u64); 6] {
+    fn parts(&self) -> [(&'static str, u64); 8] {
         [
             ("write buffers", self.write_buffer_bytes),
             ("delta cache", self.delta_cache_bytes),
             ("chunk cache", self.chunk_cache_bytes),
             ("sparse indexes and Bloom filters", self.loaded_bytes),
+            ("spare slabs", self.spare_slab_bytes),
+            ("sorted views", self.sorted_view_bytes),
             ("maintenance", self.maintenance_bytes),
             ("log", self.log_bytes),
         ]
@@ -68,19 +79,27 @@ impl fmt::Display for MemoryEstimate {
 impl Config {
     /// The budgets one by one.
     pub fn memory_estimate(&self) -> MemoryEstimate {
-        let merge_buffers = u64::from(self.segment.delta_fan_in).saturating_add(2);
-        let buffers = u64::from(self.maintenance.threads).saturating_mul(merge_buffers);
+        let buffers = self.io.buffer_bytes.saturating_mul(2);
+        let filter = self.segment.target_bytes / 64 * 8;
+        let job = MERGE_AHEAD_BYTES.saturating_add(buffers).saturating_add(filter);
         MemoryEstimate {
             write_buffer_bytes: self.write_buffer.budget_bytes,
             delta_cache_bytes: self.write_buffer.delta_cache_bytes,
             chunk_cache_bytes: self.cache.chunk_bytes,
             loaded_bytes: self.cache.loaded_bytes,
-            maintenance_bytes: buffers.saturating_mul(self.io.buffer_bytes),
+            spare_slab_bytes: self.spare_slab_bytes(),
+            sorted_view_bytes: self.write_buffer.budget_bytes / 8 * 3,
+            maintenance_bytes: u64::from(self.maintenance.threads).saturating_mul(job),
             log_bytes: match self.log.io {
                 LogIo::Written => 0,
                 LogIo::Mapped => self.log.max_file_bytes.saturating_mul(2),
             },
         }
+    }
+
+    /// The most memory that is kept for write buffers to come.
+    pub(crate) fn spare_slab_bytes(&self) -> u64 {
+        self.write_buffer.budget_bytes / 8
     }
 
     /// The sum of all budgets in bytes, see [`Config::memory_estimate`] for its parts.

@@ -18,7 +18,7 @@ pub(crate) fn merge_at_open(stored: &Config, patch: &ConfigPatch) -> Result<Conf
     if !problems.is_empty() {
         return Err(Error::InvalidConfig { problems });
     }
-    let merged = stored.patched(patch);
+    let merged = stored.configured(patch);
     merged.validate()?;
     Ok(merged)
 }

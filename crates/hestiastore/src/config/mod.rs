@@ -15,6 +15,7 @@
 mod choices;
 mod encode;
 mod filters;
+mod fit;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;
 mod groups;
@@ -33,10 +34,11 @@ pub use choices::{Durability, LogIo};
 pub use filters::FilterNames;
 pub use groups::{
     BloomConfig, BloomPatch, CacheConfig, CachePatch, ChunkConfig, ChunkPatch, Config, IoConfig, IoPatch,
-    LogConfig, LogPatch, MaintenanceConfig, MaintenancePatch, SegmentConfig, SegmentPatch, WriteBufferConfig,
-    WriteBufferPatch,
+    LogConfig, LogPatch, MaintenanceConfig, MaintenancePatch, MemoryConfig, MemoryPatch, SegmentConfig,
+    SegmentPatch, WriteBufferConfig, WriteBufferPatch,
 };
 pub use knob::{KnobInfo, Reopen};
+pub(crate) use memory::MERGE_AHEAD_BYTES;
 pub use memory::MemoryEstimate;
 pub(crate) use merge::merge_at_open;
 pub use patch::ConfigPatch;

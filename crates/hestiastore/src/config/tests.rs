@@ -10,7 +10,7 @@ use super::*;
 use crate::{Error, Result};
 
 /// Every knob with a value that is not its default.
-const CHANGED: [(&str, &str); 31] = [
+const CHANGED: [(&str, &str); 32] = [
     ("write_buffer.budget_bytes", "128MiB"),
     ("write_buffer.delta_cache_bytes", "1_000_000"),
     ("segment.target_bytes", "256MiB"),
@@ -42,6 +42,7 @@ const CHANGED: [(&str, &str); 31] = [
     ("log.first_file_bytes", "2MiB"),
     ("log.max_file_bytes", "32MiB"),
     ("log.limit_bytes", "512MiB"),
+    ("memory.budget_bytes", "16GiB"),
 ];
 
 fn changed() -> ConfigPatch {
@@ -140,7 +141,8 @@ fn every_group_method_sets_the_knob_of_its_name() {
                 .first_file_bytes(2 << 20)
                 .max_file_bytes(32 << 20)
                 .limit_bytes(Some(512 << 20))
-        });
+        })
+        .memory(|m| m.budget_bytes(Some(16 << 30)));
     assert_eq!(by_methods, changed());
 }
 
@@ -178,7 +180,7 @@ fn refused_texts_say_what_is_allowed_and_change_nothing() {
             "block_bytes",
             "1",
             "block_bytes is not a setting; the groups are write_buffer, segment, chunk, bloom, io, \
-             cache, maintenance, log",
+             cache, maintenance, log, memory",
         ),
     ] {
         let mut patch = ConfigPatch::default();
@@ -316,12 +318,12 @@ fn opening_validates_the_result() {
 fn memory_estimate_adds_up() {
     let config = Config::default();
     let estimate = config.memory_estimate();
-    assert_eq!(estimate.maintenance_bytes, 2 * 6 * (256 << 10));
-    assert_eq!(config.memory_estimate_bytes(), (64 + 32 + 64 + 256 + 3) << 20);
+    assert_eq!(estimate.maintenance_bytes, 2 * ((4 << 20) + 2 * (256 << 10) + (8 << 20)));
+    assert_eq!(config.memory_estimate_bytes(), (64 + 32 + 64 + 256 + 8 + 24 + 25) << 20);
     assert_eq!(
         estimate.to_string(),
-        "419MiB (write buffers 64MiB, delta cache 32MiB, chunk cache 64MiB, sparse indexes and Bloom \
-         filters 256MiB, maintenance 3MiB, log 0)"
+        "473MiB (write buffers 64MiB, delta cache 32MiB, chunk cache 64MiB, sparse indexes and Bloom \
+         filters 256MiB, spare slabs 8MiB, sorted views 24MiB, maintenance 25MiB, log 0)"
     );
     let mut huge = Config::default();
     (huge.cache.chunk_bytes, huge.io.buffer_bytes) = (u64::MAX, u64::MAX);

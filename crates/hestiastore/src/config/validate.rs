@@ -37,6 +37,7 @@ impl Config {
             self.log_holds_the_write_buffers(),
             self.log_holds_two_files(),
             self.log_io_is_available(),
+            self.memory_holds_the_budgets(),
         ];
         rules.into_iter().flatten()
     }
@@ -89,6 +90,18 @@ impl Config {
                 "log.limit_bytes must be at least twice log.first_file_bytes, that is {}, not {}",
                 show_bytes(least_bytes),
                 show_bytes(limit_bytes)
+            )
+        })
+    }
+
+    fn memory_holds_the_budgets(&self) -> Option<String> {
+        let least_bytes = self.memory_estimate_bytes();
+        let budget_bytes = self.memory.budget_bytes?;
+        (budget_bytes < least_bytes).then(|| {
+            format!(
+                "memory.budget_bytes must be at least what all budgets take together, that is {}, not {}",
+                show_bytes(least_bytes),
+                show_bytes(budget_bytes)
             )
         })
     }

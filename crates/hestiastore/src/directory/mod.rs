@@ -17,6 +17,7 @@ mod lock;
 mod lock_tests;
 mod memory;
 mod memory_lock;
+mod metered;
 mod name;
 mod quarantine;
 mod read_fully;
@@ -31,6 +32,7 @@ use std::sync::Arc;
 
 pub use self::fs::FsDirectory;
 pub use self::memory::MemoryDirectory;
+pub(crate) use self::metered::MeteredDirectory;
 pub(crate) use self::quarantine::{free_place, move_to_quarantine, quarantined};
 #[cfg(any(test, feature = "simulation"))]
 pub use self::simulated::{CrashPolicy, Fault, FaultRule, Operation, OperationKind, SimulatedDirectory};

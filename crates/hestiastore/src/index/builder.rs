@@ -8,8 +8,8 @@ use super::SegmentIndex;
 use super::open::{Existence, OpenRequest, open};
 use super::runtime::Runtime;
 use crate::config::{
-    BloomPatch, CachePatch, ChunkPatch, ConfigPatch, IoPatch, LogPatch, MaintenancePatch, SegmentPatch,
-    WriteBufferPatch,
+    BloomPatch, CachePatch, ChunkPatch, ConfigPatch, IoPatch, LogPatch, MaintenancePatch, MemoryPatch,
+    SegmentPatch, WriteBufferPatch,
 };
 use crate::directory::{Directory, FsDirectory, MemoryDirectory};
 use crate::environment::Environment;
@@ -106,6 +106,8 @@ impl<K: KeyType, V: ValueType> IndexBuilder<K, V> {
         maintenance(MaintenancePatch);
         /// Settings of the write-ahead log.
         log(LogPatch);
+        /// Settings of memory as a whole.
+        memory(MemoryPatch);
     }
 
     /// Settings by name, as in `"write_buffer.budget_bytes"`. Later calls of the group methods add to it.

@@ -33,6 +33,7 @@ impl Core {
         if self.health.state() == IndexState::Closed {
             return Ok(());
         }
+        let _span = self.closing_span().entered();
         if unsaved == Unsaved::Keep {
             self.save_without_log()?;
         }
@@ -55,6 +56,7 @@ impl Core {
         *self.directory_lock.lock() = None;
         let runtime = self.runtime.lock().take();
         drop(runtime);
+        self.tell_closed(outcome.as_ref().err());
         outcome.map_err(finally)
     }
 

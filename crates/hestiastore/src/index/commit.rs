@@ -17,6 +17,7 @@ use super::section::Placed;
 use super::stalls::StallCause;
 use crate::config::Durability;
 use crate::error::{Error, Result};
+use crate::metrics::{SegmentCount, Stopwatch, Timed};
 use crate::route::RouteMap;
 use crate::run::{EntryKind, key_hash};
 use crate::segment::write_buffer::{WriteBuffer, charge_bytes};
@@ -33,6 +34,8 @@ pub const MAX_VALUE_BYTES: usize = 1 << 30;
 pub(crate) struct Commit {
     record: RecordBuilder,
     charge_bytes: u64,
+    /// Bytes of keys and values.
+    given_bytes: u64,
     /// For each operation the place of its segment in the route map.
     targets: Vec<usize>,
     /// The distinct places, ascending, and the buffer that each commit section found there.
@@ -52,8 +55,12 @@ enum Obstacle {
 
 impl Commit {
     pub(crate) fn clear(&mut self) {
+        const KEPT_OPERATIONS: usize = 1_024;
         self.record.clear();
+        self.targets.clear();
+        self.targets.shrink_to(KEPT_OPERATIONS);
         self.charge_bytes = 0;
+        self.given_bytes = 0;
     }
 
     pub(crate) fn operation_count(&self) -> u64 {
@@ -67,6 +74,7 @@ impl Commit {
         }
         self.record.push_put(key, value)?;
         self.charge_bytes += charge_bytes(key.len(), value.len());
+        self.given_bytes += (key.len() + value.len()) as u64;
         Ok(())
     }
 
@@ -74,6 +82,7 @@ impl Commit {
         check_key(key)?;
         self.record.push_delete(key)?;
         self.charge_bytes += charge_bytes(key.len(), 0);
+        self.given_bytes += key.len() as u64;
         Ok(())
     }
 
@@ -114,16 +123,38 @@ pub(crate) fn check_key(key: &[u8]) -> Result<()> {
 impl Core {
     /// Commits all operations of `commit` at once. Returns when they are visible, and safe as far as
     /// `durability` says.
-    pub(crate) fn commit(self: &Arc<Self>, commit: &mut Commit, durability: Durability) -> Result<()> {
+    pub(crate) fn commit(
+        self: &Arc<Self>,
+        commit: &mut Commit,
+        durability: Durability,
+        kind: Timed,
+    ) -> Result<()> {
+        self.counters.count_write(kind, commit.operation_count(), commit.given_bytes);
+        let mut stopwatch = Stopwatch::start(kind);
+        let outcome = self.commit_timed(commit, durability, &mut stopwatch);
+        self.counters.latencies.record(kind, stopwatch);
+        outcome
+    }
+
+    fn commit_timed(
+        self: &Arc<Self>,
+        commit: &mut Commit,
+        durability: Durability,
+        stopwatch: &mut Stopwatch,
+    ) -> Result<()> {
         self.check_writable()?;
+        let synced = matches!(durability, Durability::GroupSync | Durability::Sync);
+        if synced || !self.is_opened_for_writing() {
+            stopwatch.note_wait();
+        }
         self.ensure_opened_for_writing()?;
         if commit.operation_count() == 0 {
             return Ok(());
         }
-        self.take_room(commit.charge_bytes)?;
+        self.take_room(commit.charge_bytes, stopwatch)?;
         let _timed = self.foreground.time();
         commit.record.finish_body();
-        let placed = match self.enter_section(commit) {
+        let placed = match self.enter_section(commit, stopwatch) {
             Ok(placed) => placed,
             Err(error) => {
                 self.budget.release(commit.charge_bytes);
@@ -132,8 +163,8 @@ impl Core {
         };
         self.carry_out(commit, &placed)?;
         self.wake_flush_if_needed();
-        self.wait_visible(placed.last_seq)?;
-        if matches!(durability, Durability::GroupSync | Durability::Sync) {
+        self.wait_visible(placed.last_seq, stopwatch)?;
+        if synced {
             let delay = if durability == Durability::GroupSync {
                 self.config.log.group_delay
             } else {
@@ -146,10 +177,11 @@ impl Core {
     }
 
     /// Takes room in the write budget, slowed or waiting in line where there is little or none (PROTOCOL C2).
-    fn take_room(&self, bytes: u64) -> Result<()> {
+    fn take_room(&self, bytes: u64, stopwatch: &mut Stopwatch) -> Result<()> {
         if self.budget.try_take(bytes) {
             return Ok(());
         }
+        stopwatch.note_wait();
         let start = Instant::now();
         let ask_for_room = || {
             self.scheduler.ask_for_room();
@@ -159,6 +191,7 @@ impl Core {
             self.budget.take(bytes, ask_for_room, || self.refused_writes.cause_of(Need::Flush));
         if let Some(cause) = held_up_by {
             self.counters.stalls.note(cause, start.elapsed());
+            self.tell_stalled(start.elapsed());
         }
         taken.map_err(|no_room| match no_room {
             NoRoom::Refused(cause) if !self.health.has_failed() => Error::WritesRefused { cause },
@@ -166,7 +199,7 @@ impl Core {
         })
     }
 
-    fn enter_section(&self, commit: &mut Commit) -> Result<Placed> {
+    fn enter_section(&self, commit: &mut Commit, stopwatch: &mut Stopwatch) -> Result<Placed> {
         let mut stale = 0;
         loop {
             // After two times the route map is held still (PROTOCOL C2).
@@ -174,19 +207,26 @@ impl Core {
             let route = self.route.load();
             commit.route(&route);
             match self.try_place(commit, &route)? {
-                Ok(placed) => return Ok(placed),
+                Ok(placed) => {
+                    for target in &commit.targets {
+                        route.segments()[*target].counters.count(SegmentCount::Writes);
+                    }
+                    return Ok(placed);
+                }
                 Err(Obstacle::Stale) => {
                     stale += 1;
                     debug_assert!(stale <= 2, "a route that is held still does not change");
                 }
                 Err(Obstacle::NoLog) => {
                     drop(held);
+                    stopwatch.note_wait();
                     let start = Instant::now();
                     self.prepare_next_log(commit.record.record_bytes())?;
                     self.counters.stalls.note(StallCause::Log, start.elapsed());
                 }
                 Err(Obstacle::Crowded) => {
                     drop(held);
+                    stopwatch.note_wait();
                     self.wait_for_other_commits()?;
                 }
             }
@@ -209,10 +249,11 @@ impl Core {
     }
 
     /// Waits until what was committed through `seq` can be read.
-    fn wait_visible(&self, seq: u64) -> Result<()> {
+    fn wait_visible(&self, seq: u64, stopwatch: &mut Stopwatch) -> Result<()> {
         if self.publisher.is_visible_soon(seq) {
             return Ok(());
         }
+        stopwatch.note_wait();
         let start = Instant::now();
         let visible = self.publisher.wait_visible(seq);
         self.counters.stalls.note(StallCause::Visibility, start.elapsed());
@@ -249,8 +290,6 @@ impl Core {
         if let Some(place) = &placed.log {
             let delta = place.log.seq_delta(placed.first_seq);
             let record = commit.record.seal(place.log.uid, place.offset, delta);
-            self.counters.log_records.add(1);
-            self.counters.log_bytes.add(record.len() as u64);
             if let Err(error) = place.write(placed.first_seq, record) {
                 self.fail(&error);
                 std::mem::forget(unfinished);

@@ -12,6 +12,7 @@ use super::keeper::Keeper;
 use super::log_loss::LogLoss;
 use super::log_upkeep::LogKeeper;
 use super::publish::Publisher;
+use super::readers::{Reader, ReaderPlace};
 use super::refusal::{BackgroundFailures, RefusedWrites};
 use super::retry::Retry;
 use super::runtime::Runtime;
@@ -26,7 +27,8 @@ use crate::error::{Error, Result};
 use crate::registry::SegmentRegistry;
 use crate::route::RouteMap;
 use crate::run::RunSettings;
-use crate::segment::{Graveyard, MergeLimits};
+use crate::segment::write_buffer::SlabPool;
+use crate::segment::{Graveyard, MergeLimits, Scratch};
 use crate::sync::ArcSwap;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Mutex, OnceLock, RwLock};
@@ -36,9 +38,14 @@ use crate::sync::{Mutex, OnceLock, RwLock};
 /// Order of locks, outermost first: `route_publication`, a segment's `installing`, `manifest`,
 /// `section`. The commit section is never held while another lock is taken.
 pub(crate) struct Core {
+    /// Of the index, for people: the last part of the directory's location.
+    pub(crate) name: Box<str>,
     pub(crate) directory: Arc<dyn Directory>,
     pub(crate) environment: Environment,
+    /// As stored, but for budgets that do not fit the memory that there is.
     pub(crate) config: Config,
+    /// As it is to be stored.
+    pub(crate) stored_config: Vec<u8>,
     pub(crate) run_settings: RunSettings,
     pub(crate) key_type: String,
     pub(crate) value_type: String,
@@ -61,6 +68,10 @@ pub(crate) struct Core {
     pub(crate) section: Mutex<Section>,
     pub(crate) publisher: Publisher,
     pub(crate) budget: WriteBudget,
+    /// What all write buffers are made of.
+    pub(crate) slabs: Arc<SlabPool>,
+    /// Memory of jobs at work.
+    pub(crate) scratch: Scratch,
     pub(crate) refused_writes: RefusedWrites,
     /// Bytes of the write budget that are in frozen buffers.
     pub(crate) frozen_bytes: AtomicU64,
@@ -102,7 +113,9 @@ impl Core {
 
     /// A failure after which nothing may be written any more. Wakes everyone who waits.
     pub(crate) fn fail(&self, error: &Error) -> Error {
-        self.health.fail(&error.to_string());
+        if self.health.fail(&error.to_string()) {
+            self.tell_failed(error);
+        }
         self.registry.fail(self.health.refusal());
         self.publisher.fail();
         self.logs.fail();
@@ -150,41 +163,41 @@ impl Core {
         self.budget.used_bytes().saturating_sub(self.frozen_bytes.load(Ordering::Relaxed))
     }
 
-    /// `visible` and the seqs in use, captured together (PROTOCOL C6).
+    /// `visible` and the seqs in use, ascending, captured together (PROTOCOL C6).
     pub(crate) fn capture_readers(&self) -> (u64, Vec<u64>) {
         let mut seqs = Vec::new();
         loop {
             let section = self.section.lock();
-            let listed = section.snapshots();
-            if listed.len() <= seqs.capacity() {
-                seqs.extend_from_slice(listed);
+            let count = section.readers.count();
+            if count <= seqs.capacity() {
+                seqs.extend(section.readers.seqs());
                 return (self.publisher.visible(), seqs);
             }
-            let wanted = listed.len() * 2;
             drop(section);
-            seqs.reserve(wanted);
+            seqs.reserve(count * 2);
         }
     }
 
     /// Takes a seq to read at, listed until [`Core::end_reading`].
-    pub(crate) fn begin_reading(&self) -> u64 {
-        let mut spare: Option<Vec<u64>> = None;
+    pub(crate) fn begin_reading(&self) -> (u64, ReaderPlace) {
+        let since_micros = self.environment.clock.monotonic_micros();
+        let mut spare = None;
         loop {
             let mut section = self.section.lock();
             let visible = self.publisher.visible();
-            if section.register(visible) {
-                return visible;
+            if let Some(place) = section.readers.begin(Reader { seq: visible, since_micros }) {
+                return (visible, place);
             }
-            let wanted = section.snapshots().len() * 2 + 16;
-            let freed = spare.take().map(|larger| section.make_room(larger));
+            let wanted = section.readers.wanted_room();
+            let freed = spare.take().map(|larger| section.readers.make_room(larger));
             drop(section);
             drop(freed);
             spare = Some(Vec::with_capacity(wanted));
         }
     }
 
-    pub(crate) fn end_reading(&self, seq: u64) {
-        self.section.lock().unregister(seq);
+    pub(crate) fn end_reading(&self, place: ReaderPlace) {
+        self.section.lock().readers.end(place);
     }
 }
 

@@ -1,10 +1,9 @@
 //! How far the layers of segments pile up, where merges do not keep pace with flushes.
 
-use crate::sync::atomic::Ordering;
-
 use super::core::Core;
 use super::stalls::StallCause;
 use crate::segment::Segment;
+use crate::sync::atomic::Ordering;
 
 /// So many times the fan-in of layers, and a merge must come before the next flush of the segment.
 const CROWDED_FAN_INS: u64 = 8;

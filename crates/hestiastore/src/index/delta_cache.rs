@@ -40,9 +40,10 @@ impl DeltaCache {
         excess
     }
 
-    /// Bytes kept.
+    /// Bytes kept of buffers that still exist.
     pub(crate) fn bytes(&self) -> u64 {
-        self.bytes
+        let kept = self.kept.iter().filter(|kept| kept.buffer.strong_count() > 0);
+        kept.map(|kept| kept.bytes).sum()
     }
 }
 

@@ -59,10 +59,15 @@ impl Core {
     /// Does what comes before the first write, once.
     #[inline]
     pub(crate) fn ensure_opened_for_writing(self: &Arc<Self>) -> Result<()> {
-        if self.opened_for_writing.load(Ordering::Acquire) {
+        if self.is_opened_for_writing() {
             return Ok(());
         }
         self.open_for_writing()
+    }
+
+    #[inline]
+    pub(super) fn is_opened_for_writing(&self) -> bool {
+        self.opened_for_writing.load(Ordering::Acquire)
     }
 
     #[cold]
@@ -80,6 +85,7 @@ impl Core {
         self.accept_writes(Need::Log);
         self.accept_writes(Need::Flush);
         self.opened_for_writing.store(true, Ordering::Release);
+        self.tell_opened_for_writing();
         Ok(())
     }
 
@@ -129,7 +135,7 @@ impl Core {
         let created = ManifestFile::create(&*self.directory, &self.environment, &keeper.state);
         let mut file = created.map_err(|error| self.judge(error))?;
         let mut changes = vec![Change::Open { epoch: keeper.state.epoch + 1 }];
-        let config = self.config.encode();
+        let config = self.stored_config.clone();
         if config != keeper.state.config {
             changes.push(Change::SetConfig(config));
         }

@@ -84,10 +84,11 @@ impl Health {
         });
     }
 
-    /// Records the first failure and goes to ERROR.
-    pub(crate) fn fail(&self, cause: &str) {
-        let _ = self.cause.set(cause.into());
+    /// Records the first failure and goes to ERROR. `false` if there was one before.
+    pub(crate) fn fail(&self, cause: &str) -> bool {
+        let is_first = self.cause.set(cause.into()).is_ok();
         self.advance(IndexState::Error);
+        is_first
     }
 
     pub(crate) fn cause(&self) -> Arc<str> {

@@ -4,14 +4,15 @@
 //! One segment at a time, and what is at work gives way as soon as another job waits. What is in the buffers stays
 //! there and in the log, unless it is much.
 
-use crate::sync::atomic::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::core::Core;
+use super::counters::CallCount;
 use super::jobs::{MergeScope, Occasion};
 use crate::error::{Error, Result};
 use crate::segment::{Segment, SegmentVersion};
+use crate::sync::atomic::Ordering;
 
 /// A buffer that holds so much is flushed.
 const LARGE_BUFFER_BYTES: u64 = 1 << 20;
@@ -54,16 +55,16 @@ impl Core {
 
     /// Grows with whatever is asked.
     fn asked_so_far(&self) -> u64 {
-        let counters = &self.counters;
+        let calls = self.counters.calls();
         let asked = [
-            &counters.puts,
-            &counters.gets,
-            &counters.deletes,
-            &counters.batches,
-            &counters.iterators,
-            &counters.entries_read,
+            CallCount::Puts,
+            CallCount::Deletes,
+            CallCount::Batches,
+            CallCount::Iterators,
+            CallCount::EntriesRead,
         ];
-        asked.iter().map(|counter| counter.sum()).fold(0, u64::wrapping_add)
+        let reads = self.reads_in_all(&self.route.load_full()).reads;
+        asked.into_iter().map(|what| calls.of(what)).fold(reads, u64::wrapping_add)
     }
 
     /// Does the first thing that there is to do. `false`: there was nothing, or it gave way.

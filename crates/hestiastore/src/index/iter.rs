@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 
+use super::counters::CallCount;
 use super::index_scan::IndexScan;
 use super::read::ReadPoint;
 use crate::error::{Error, Result};
@@ -80,7 +81,7 @@ pub struct Iter<K, V> {
 
 impl<K: KeyType, V: ValueType> Iter<K, V> {
     pub(crate) fn new(point: Arc<ReadPoint>, (lower, upper): Bounds) -> Self {
-        point.core.counters.iterators.add(1);
+        point.core.counters.count(CallCount::Iterators, 1);
         Self { point, lower, upper, front: None, back: None, ended: false, types: PhantomData }
     }
 
@@ -124,7 +125,7 @@ impl<K: KeyType, V: ValueType> Iter<K, V> {
 
     fn entry(&self, scan: Option<&IndexScan>) -> Result<Option<(K, V)>> {
         let Some(scan) = scan else { return Ok(None) };
-        self.point.core.counters.entries_read.add(1);
+        self.point.core.counters.count(CallCount::EntriesRead, 1);
         Ok(Some((K::decode(scan.key())?, V::decode(&scan.value()?)?)))
     }
 
@@ -203,7 +204,7 @@ pub struct Cursor<K, V> {
 
 impl<K: KeyType, V: ValueType> Cursor<K, V> {
     pub(crate) fn new(point: Arc<ReadPoint>, (lower, upper): Bounds) -> Self {
-        point.core.counters.iterators.add(1);
+        point.core.counters.count(CallCount::Iterators, 1);
         let scan = IndexScan::new(Arc::clone(&point), lower, upper);
         Self { point, scan, types: PhantomData }
     }

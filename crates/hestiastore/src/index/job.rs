@@ -188,6 +188,11 @@ impl Jobs {
         !self.has_waiting() && self.waited_for_at_work == 0
     }
 
+    /// Segments that wait: to be flushed, to be merged or split, to be compacted.
+    pub(crate) fn waiting(&self) -> (u64, u64, u64) {
+        (self.flushes.len() as u64, self.tends.len() as u64, self.compactions.len() as u64)
+    }
+
     /// Whether a job that may begin waits that comes before idle work.
     pub(crate) fn has_waiting(&self) -> bool {
         let tends = if self.pauses > 0 { 0 } else { self.tends.len() };

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use super::core::Core;
-use super::counters::add;
 use super::keeper::Keeper;
 use super::outputs::{PlanParts, add_run, put_segment, remove_run};
 use super::refusal::Need;
+use super::tell::Work;
 use crate::error::{Error, Result};
 use crate::manifest::Change;
 use crate::segment::write_buffer::WriteBuffer;
@@ -20,8 +20,8 @@ use crate::sync::atomic::Ordering;
 impl Core {
     /// Freezes the active buffer, if it holds anything (PROTOCOL C3).
     pub(super) fn freeze(&self, segment: &Segment) {
-        let expected_keys = segment.version().active.key_count();
-        let fresh = Arc::new(WriteBuffer::new(expected_keys));
+        let expected_keys = segment.version().active.key_count().min(self.fair_share_of_keys());
+        let fresh = Arc::new(WriteBuffer::in_pool(expected_keys, &self.slabs));
         let _installing = segment.installing.lock();
         let now = segment.version().clone();
         if now.active.is_empty() || segment.is_retired() {
@@ -34,6 +34,13 @@ impl Core {
         drop(section);
         drop(before);
         self.frozen_bytes.fetch_add(now.active.stamp_frozen_bytes(), Ordering::Relaxed);
+    }
+
+    /// Keys that a buffer is made for at most: were all of them that full, the budget would be too.
+    fn fair_share_of_keys(&self) -> usize {
+        const SMALL_ENTRY_BYTES: u64 = 128;
+        let segments = self.route.load().segments().len().max(1) as u64;
+        (self.budget.limit_bytes() / segments / SMALL_ENTRY_BYTES) as usize
     }
 
     /// Writes every frozen buffer of the segment out, oldest first; the active one is frozen if there is
@@ -101,14 +108,33 @@ impl Core {
     }
 
     fn flush_together(&self, segment: &Arc<Segment>, layers: &[Layer], structural: Structural) -> Result<()> {
+        let _span = self.span_of(Work::Flush, segment).entered();
+        let job = self.counters.flushes.begin();
+        let outcome = self.write_and_install_layers(segment, layers, structural);
+        job.note_failure(&outcome);
+        if let Some(runs) = outcome? {
+            let written_bytes = file_bytes(&runs);
+            job.note_done(0, written_bytes);
+            segment.counters.note_flush(written_bytes);
+        }
+        Ok(())
+    }
+
+    /// The runs; `None` if there was nothing to write.
+    fn write_and_install_layers(
+        &self,
+        segment: &Arc<Segment>,
+        layers: &[Layer],
+        structural: Structural,
+    ) -> Result<Option<Vec<MergedRun>>> {
         let _measured = self.budget.begin_flush();
         // A merge into main under way would not know of a run that joins meanwhile.
         let alone = segment.structural_slot.try_take();
         let may_join_main = alone.is_some() || structural == Structural::Held;
         let cut = self.wait_for_cut(layers)?;
         if layers.iter().filter_map(|layer| layer.buffer.as_ref()).all(|buffer| buffer.is_empty()) {
-            self.drop_empty(segment, layers, cut);
-            return Ok(());
+            self.drop_empty(segment, layers);
+            return Ok(None);
         }
         // The log first: a run that a crash leaves unnamed holds nothing that the log does not.
         self.sync_through(cut, std::time::Duration::ZERO)?;
@@ -116,16 +142,15 @@ impl Core {
         let _alone = alone.filter(|_| rank == crate::segment::MAIN_RANK);
         self.sync_directory()?;
         self.install_flush(segment, layers, rank, cut, &runs).inspect_err(|_| self.discard(&runs))?;
-        add(&self.counters.flushes, 1);
-        Ok(())
+        Ok(Some(runs))
     }
 
-    /// Publishes the version without frozen buffers in which nothing came to be. The manifest need not know.
-    fn drop_empty(&self, segment: &Arc<Segment>, layers: &[Layer], cut: u64) {
+    /// Publishes the version without frozen buffers in which nothing came to be. The manifest does not know, and so
+    /// the flushed seq stays: the log need not be on disk so far.
+    fn drop_empty(&self, segment: &Arc<Segment>, layers: &[Layer]) {
         let _installing = segment.installing.lock();
         let mut next = segment.version().as_ref().clone();
         next.layers.retain(|other| !layers.iter().any(|layer| layer.rank == other.rank));
-        next.flushed_seq = next.flushed_seq.max(cut);
         let _before = segment.publish(Arc::new(next));
         layers
             .iter()
@@ -208,8 +233,6 @@ impl Core {
         let before = segment.publish(Arc::new(next));
         drop(installing);
         drop(before);
-        self.count_runs(runs);
-        add(&self.counters.flushed_bytes, runs.iter().map(|run| run.summary.file_bytes).sum());
         layers
             .iter()
             .filter_map(|layer| layer.buffer.as_ref())
@@ -306,6 +329,7 @@ impl Core {
     pub(super) fn note_damage<T>(&self, segment: &Segment, outcome: Result<T>) -> Result<T> {
         if matches!(outcome, Err(Error::Corruption { .. } | Error::Unsupported { .. })) {
             segment.damaged.store(true, Ordering::Release);
+            self.tell_damaged(segment);
         }
         outcome
     }
@@ -330,7 +354,34 @@ impl Core {
         scope: &MergeScope,
         occasion: Occasion,
     ) -> Result<()> {
-        let Some(merged) = version.layers.get(layers) else { return Ok(()) };
+        let (work, jobs) = match scope {
+            MergeScope::Deltas => (Work::DeltaMerge, &self.counters.delta_merges),
+            MergeScope::OverlappedMain | MergeScope::WholeMain | MergeScope::MainAt(_) => {
+                (Work::MainMerge, &self.counters.main_merges)
+            }
+        };
+        let _span = self.span_of(work, segment).entered();
+        let job = jobs.begin();
+        let outcome = self.write_and_install_merge(segment, version, layers, scope, occasion);
+        job.note_failure(&outcome);
+        if let Some((read_bytes, outputs)) = outcome? {
+            let written_bytes = file_bytes(&outputs);
+            job.note_done(read_bytes, written_bytes);
+            segment.counters.note_merge(written_bytes);
+        }
+        Ok(())
+    }
+
+    /// The bytes that were read, and the runs; `None` where there is nothing to merge.
+    fn write_and_install_merge(
+        &self,
+        segment: &Arc<Segment>,
+        version: &SegmentVersion,
+        layers: std::ops::Range<usize>,
+        scope: &MergeScope,
+        occasion: Occasion,
+    ) -> Result<Option<(u64, Vec<MergedRun>)>> {
+        let Some(merged) = version.layers.get(layers) else { return Ok(None) };
         let deltas: Vec<Arc<RunRef>> = merged.iter().flat_map(|layer| &layer.runs).cloned().collect();
         let main = scope.main_inputs(version, &deltas);
         let inputs: Vec<Arc<RunRef>> = deltas.iter().chain(&main).cloned().collect();
@@ -360,8 +411,7 @@ impl Core {
         let ranks: Vec<u64> = merged.iter().map(|layer| layer.rank).collect();
         self.install_merge(segment, &ranks, &inputs, plan.rank, &outputs)
             .inspect_err(|_| self.discard(&outputs))?;
-        add(if into_main { &self.counters.main_merges } else { &self.counters.delta_merges }, 1);
-        Ok(())
+        Ok(Some((total, outputs)))
     }
 
     /// Replaces the layers of these ranks, and the other inputs, by the outputs.
@@ -389,7 +439,6 @@ impl Core {
         }
         let before = segment.publish(Arc::new(next));
         drop(installing);
-        self.count_runs(outputs);
         self.note_crowding();
         for run in inputs.iter().filter(|run| committed.obsolete.contains(&run.handle.uid)) {
             run.handle.mark_obsolete();
@@ -416,6 +465,10 @@ impl Core {
         deleted.append(unlinked);
         Ok(())
     }
+}
+
+fn file_bytes(runs: &[MergedRun]) -> u64 {
+    runs.iter().map(|run| run.summary.file_bytes).sum()
 }
 
 /// Whether who flushes holds the segment's structural slot already.

@@ -204,7 +204,7 @@ impl Core {
             }
         }
         let took_micros = self.environment.clock.monotonic_micros() - start;
-        self.counters.log_syncs.record(took_micros * 1_000);
+        self.counters.log_syncs.record(took_micros * 1_000, 1);
         self.append_mark(through, false)?;
         Ok(through)
     }

@@ -7,18 +7,18 @@
 //! What is written between that cut and the swap of the route stays in the parents' buffers. The merged segment
 //! inherits them, and flushes them together, into one run: a run answers for all keys of its segment.
 
-use crate::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::core::Core;
-use super::counters::add;
 use super::jobs::{MergeScope, Structural};
 use super::outputs::{add_run, put_segment};
+use super::tell::Work;
 use crate::error::{Error, Result};
 use crate::manifest::Change;
 use crate::segment::write_buffer::WriteBuffer;
 use crate::segment::{Layer, MAIN_RANK, RunRef, Segment, SegmentVersion, TakenSlot};
+use crate::sync::atomic::Ordering;
 
 /// So long the parts of a split are not merged again.
 const APART: Duration = Duration::from_secs(10);
@@ -74,6 +74,17 @@ impl Core {
         Ok(())
     }
 
+    fn merge_in_slots(&self, parents: &[Arc<Segment>]) -> Result<Arc<Segment>> {
+        let _span = parents.first().map(|first| self.span_of(Work::NeighbourMerge, first).entered());
+        let cut = self.freeze_together(parents);
+        for parent in parents {
+            self.flush_frozen(parent, Structural::Held)?;
+        }
+        // The edit says that all through the cut is flushed (PROTOCOL D1).
+        self.sync_through(cut, Duration::ZERO)?;
+        self.publish_merged(parents, cut)
+    }
+
     /// Replaces neighbours, in key order, by one segment. `false` if somebody else is at work on one of them.
     pub(super) fn merge_neighbours(&self, parents: &[Arc<Segment>]) -> Result<bool> {
         for parent in parents {
@@ -86,13 +97,12 @@ impl Core {
         if !parents.iter().all(untouched) || self.is_ending() {
             return Ok(false);
         }
-        let cut = self.freeze_together(parents);
-        for parent in parents {
-            self.flush_frozen(parent, Structural::Held)?;
-        }
-        let merged = self.publish_merged(parents, cut)?;
+        let job = self.counters.neighbour_merges.begin();
+        let outcome = self.merge_in_slots(parents);
+        job.note_failure(&outcome);
+        let merged = outcome?;
         drop(slots);
-        add(&self.counters.neighbour_merges, 1);
+        job.note_done(0, 0);
         self.scheduler.request_flush(&merged, u64::MAX);
         self.wake_flush_if_needed();
         Ok(true)
@@ -114,7 +124,8 @@ impl Core {
 
     /// Freezes the active buffers of all parents at one cut.
     fn freeze_together(&self, parents: &[Arc<Segment>]) -> u64 {
-        let fresh: Vec<Arc<WriteBuffer>> = parents.iter().map(|_| Arc::new(WriteBuffer::new(0))).collect();
+        let fresh: Vec<Arc<WriteBuffer>> =
+            parents.iter().map(|_| Arc::new(WriteBuffer::in_pool(0, &self.slabs))).collect();
         let installing: Vec<_> = parents.iter().map(|parent| parent.installing.lock()).collect();
         let frozen: Vec<Arc<WriteBuffer>> =
             parents.iter().map(|parent| Arc::clone(&parent.version().active)).collect();
@@ -146,6 +157,8 @@ impl Core {
         changes.push(put_segment(&merged, &version));
         changes.extend(version.runs().map(|run| add_run(merged.id, run)));
         changes.push(Change::NextSegmentId(self.next_segment_id.load(Ordering::Relaxed)));
+        // No log may be left that tells of the cut, and no seq is given out twice.
+        changes.push(Change::LastSeq(cut));
         self.commit_edit(changes)?;
         let next_route = {
             let route = self.route.load();
@@ -157,6 +170,7 @@ impl Core {
         // Before anybody can flush them and take the same bytes off again.
         let stamped: u64 = inherited.iter().map(|buffer| buffer.stamp_frozen_bytes()).sum();
         self.frozen_bytes.fetch_add(stamped, Ordering::Relaxed);
+        parents.iter().for_each(|parent| self.counters.past_segments.retire(parent));
         let before = self.swap_route(&inherited, next_route);
         parents.iter().for_each(|parent| parent.retired.store(true, Ordering::Release));
         drop((installing, publication, before));
@@ -186,7 +200,7 @@ impl Core {
             layers.push(Layer { rank: DELTA_RANK, buffer: None, runs: with_rank(deltas, DELTA_RANK) });
         }
         let version = SegmentVersion {
-            active: Arc::new(WriteBuffer::new(0)),
+            active: Arc::new(WriteBuffer::in_pool(0, &self.slabs)),
             layers,
             main,
             flushed_seq: cut,
@@ -195,7 +209,8 @@ impl Core {
         let id = self.next_segment_id.fetch_add(1, Ordering::Relaxed);
         let lower = parents.first().map(|first| first.lower.clone()).unwrap_or_default();
         let upper = parents.last().and_then(|last| last.upper.clone());
-        let merged = Segment::new(id, lower, upper, version);
+        let splits = parents.iter().map(|parent| parent.splits_inherited).max().unwrap_or(0);
+        let merged = Segment::after_splits(splits, id, (lower, upper), version);
         let is_damaged = parents.iter().any(|parent| parent.damaged.load(Ordering::Acquire));
         merged.damaged.store(is_damaged, Ordering::Release);
         Ok(merged)

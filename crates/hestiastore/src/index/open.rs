@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::budget::WriteBudget;
 use super::core::Core;
@@ -21,9 +21,10 @@ use super::retry::Retry;
 use super::runtime::Runtime;
 use super::scheduler::Scheduler;
 use super::section::Section;
+use super::tell::{name_of, opening_span};
 use super::throttle::{Foreground, TokenBucket};
 use crate::config::{Config, ConfigPatch, merge_at_open};
-use crate::directory::{Directory, DirectoryLock, LockMode};
+use crate::directory::{Directory, DirectoryLock, LockMode, MeteredDirectory};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::manifest::{
@@ -33,9 +34,9 @@ use crate::manifest::{
 use crate::registry::SegmentRegistry;
 use crate::route::RouteMap;
 use crate::run::{ChunkCache, Run, RunSettings, run_file_name};
-use crate::segment::write_buffer::WriteBuffer;
+use crate::segment::write_buffer::{SlabPool, WriteBuffer};
 use crate::segment::{
-    Graveyard, LAYERS_PER_FAN_IN, Layer, MAIN_RANK, RunHandle, RunRef, Segment, SegmentVersion,
+    Graveyard, LAYERS_PER_FAN_IN, Layer, MAIN_RANK, RunHandle, RunRef, Scratch, Segment, SegmentVersion,
 };
 use crate::sync::ArcSwap;
 use crate::sync::atomic::{AtomicBool, AtomicU64};
@@ -68,6 +69,10 @@ pub(crate) struct OpenRequest {
 
 /// Opens or creates.
 pub(crate) fn open(mut request: OpenRequest) -> Result<Arc<Core>> {
+    let start = Instant::now();
+    let _span = opening_span(&name_of(&request.directory.location())).entered();
+    let counters = Counters::default();
+    request.directory = Arc::new(MeteredDirectory::new(request.directory, Arc::clone(&counters.io)));
     if request.existence == Existence::Must {
         refuse_foreign(&*request.directory)?;
     }
@@ -90,9 +95,10 @@ pub(crate) fn open(mut request: OpenRequest) -> Result<Arc<Core>> {
     confirm_end(&request.directory, &read)?;
     request.environment = request.environment.in_epoch(read.state.epoch);
     let policy = request.recovery;
-    let core = build(request, config, read.state, lock)?;
+    let core = build(request, config, read.state, lock, counters)?;
     recover(&core, policy)?;
     core.health.advance(IndexState::Ready);
+    core.tell_opened(start.elapsed());
     Ok(core)
 }
 
@@ -144,7 +150,7 @@ fn create(request: &OpenRequest) -> Result<()> {
     if request.read_only {
         return Err(Error::ReadOnly);
     }
-    let config = Config::default().patched(&request.patch);
+    let config = Config::default().configured(&request.patch);
     config.validate()?;
     if [&request.key_type, &request.value_type].iter().any(|name| *name == "*") {
         let problem = "a new index needs the names of its key and value types".to_owned();
@@ -240,9 +246,13 @@ fn build(
     config: Config,
     state: ManifestState,
     lock: Box<dyn DirectoryLock>,
+    counters: Counters,
 ) -> Result<Arc<Core>> {
+    let stored_config = config.encode();
+    let config = config.fitted_to(request.environment.memory.limit_bytes());
     let graveyard = Arc::new(Graveyard::default());
-    let segments = segments(&state, &graveyard);
+    let slabs = SlabPool::new(config.spare_slab_bytes());
+    let segments = segments(&state, &graveyard, &slabs);
     let cache = ChunkCache::new(config.cache.chunk_bytes);
     let registry = SegmentRegistry::new(
         Arc::clone(&request.directory),
@@ -258,6 +268,7 @@ fn build(
         config.segment.delta_fan_in as usize * LAYERS_PER_FAN_IN,
     );
     Ok(Arc::new(Core {
+        name: name_of(&request.directory.location()).into(),
         run_settings: RunSettings::of(&config, state.hash_seed)?,
         key_type: state.key_type.clone(),
         value_type: state.value_type.clone(),
@@ -277,6 +288,8 @@ fn build(
         section: Mutex::new(Section::new(state.index_uuid, state.lineage, 1)),
         publisher: Publisher::new(0),
         budget: WriteBudget::new(config.write_buffer.budget_bytes, Arc::clone(&request.environment.clock)),
+        slabs,
+        scratch: Scratch::default(),
         refused_writes: RefusedWrites::default(),
         frozen_bytes: AtomicU64::new(0),
         logs: LogKeeper::new(),
@@ -297,21 +310,22 @@ fn build(
         slowed: TokenBucket::default(),
         background_scrub: Mutex::default(),
         idle_work: Mutex::default(),
-        counters: Counters::default(),
+        counters,
         directory: request.directory,
         environment: request.environment,
         config,
+        stored_config,
     }))
 }
 
-fn segments(state: &ManifestState, graveyard: &Arc<Graveyard>) -> Vec<Arc<Segment>> {
+fn segments(state: &ManifestState, graveyard: &Arc<Graveyard>, slabs: &Arc<SlabPool>) -> Vec<Arc<Segment>> {
     let mut handles: HashMap<u64, Arc<RunHandle>> = HashMap::new();
     let mut in_order: Vec<(&u64, &SegmentState)> = state.segments.iter().collect();
     in_order.sort_by(|a, b| a.1.lower.cmp(&b.1.lower));
     let mut segments = Vec::with_capacity(in_order.len());
     for (id, stored) in in_order {
         let mut version = SegmentVersion {
-            active: Arc::new(WriteBuffer::new(0)),
+            active: Arc::new(WriteBuffer::in_pool(0, slabs)),
             layers: Vec::new(),
             main: Vec::new(),
             flushed_seq: stored.flushed_seq,
@@ -330,7 +344,7 @@ fn segments(state: &ManifestState, graveyard: &Arc<Graveyard>) -> Vec<Arc<Segmen
 
 fn handle(run: &RunReference, graveyard: &Arc<Graveyard>) -> Arc<RunHandle> {
     let keys = (run.smallest_key.clone().into(), run.largest_key.clone().into());
-    RunHandle::new(run.uid, run.file_bytes, run.max_seq, keys, graveyard)
+    RunHandle::new(run.uid, run.file_bytes, run.max_seq, keys, 0, graveyard)
 }
 
 fn add_reference(version: &mut SegmentVersion, run: &RunReference, handle: &Arc<RunHandle>) {

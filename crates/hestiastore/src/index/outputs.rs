@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::core::Core;
-use super::counters::add;
 use super::health::IndexState;
 use crate::error::{Error, Result};
 use crate::manifest::{Change, RunReference};
@@ -63,6 +62,7 @@ impl Core {
             between_steps: &between_steps,
             bottom: parts.bottom,
             fences: parts.fences.clone(),
+            scratch: &self.scratch,
         };
         let mut attempts = 1;
         loop {
@@ -119,7 +119,14 @@ impl Core {
         // No further than its keys: beside it there may be others of the same rank.
         let after_last = [&*properties.last_key, &[0]].concat();
         RunRef {
-            handle: RunHandle::new(properties.identity.uid, *file_bytes, max_seq, keys, &self.graveyard),
+            handle: RunHandle::new(
+                properties.identity.uid,
+                *file_bytes,
+                max_seq,
+                keys,
+                run.kept_bytes,
+                &self.graveyard,
+            ),
             lower: properties.first_key.clone().into(),
             upper: Some(after_last.into()),
             rank,
@@ -127,10 +134,6 @@ impl Core {
             entries: properties.entries,
             tombstones: properties.tombstones,
         }
-    }
-
-    pub(super) fn count_runs(&self, runs: &[MergedRun]) {
-        add(&self.counters.run_bytes, runs.iter().map(|run| run.summary.file_bytes).sum());
     }
 
     pub(super) fn is_ending(&self) -> bool {

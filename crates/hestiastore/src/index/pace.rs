@@ -10,7 +10,7 @@
 /// Below this a debt is remembered, not slept off: a sleep costs more than it says.
 pub(super) const LEAST_SLEEP_NANOS: u64 = 500_000;
 /// Nobody is slowed for longer at once.
-const LONGEST_NANOS: u64 = 1_000_000_000;
+const LONGEST_NANOS: u64 = 200_000_000;
 
 /// How full it is, from 0 (at the soft mark) to 1000 (at the limit).
 pub(super) type PressurePerMille = u64;

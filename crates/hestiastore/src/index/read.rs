@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::core::Core;
+use super::readers::ReaderPlace;
 use crate::error::{Error, Result};
-use crate::run::ValueGuard;
-use crate::run::{EntryKind, key_hash};
+use crate::metrics::{SegmentCount, Stopwatch, Timed};
+use crate::run::{EntryKind, ValueGuard, key_hash};
 use crate::segment::write_buffer::PinnedValue;
 use crate::segment::{Hit, search};
 
@@ -14,20 +15,24 @@ use crate::segment::{Hit, search};
 pub(crate) struct ReadPoint {
     pub(crate) core: Arc<Core>,
     pub(crate) seq: u64,
+    /// Given back by the drop.
+    place: Option<ReaderPlace>,
 }
 
 impl ReadPoint {
     /// Now.
     pub(crate) fn new(core: &Arc<Core>) -> Result<Arc<Self>> {
         core.health.check_readable()?;
-        let seq = core.begin_reading();
-        Ok(Arc::new(Self { core: Arc::clone(core), seq }))
+        let (seq, place) = core.begin_reading();
+        Ok(Arc::new(Self { core: Arc::clone(core), seq, place: Some(place) }))
     }
 }
 
 impl Drop for ReadPoint {
     fn drop(&mut self) {
-        self.core.end_reading(self.seq);
+        if let Some(place) = self.place.take() {
+            self.core.end_reading(place);
+        }
     }
 }
 
@@ -80,11 +85,24 @@ impl Core {
         found: impl FnOnce(Hit<'_>, u64, u64) -> Option<R>,
     ) -> Result<Option<R>> {
         self.health.check_readable()?;
-        self.counters.gets.add(1);
+        let stopwatch = Stopwatch::start(Timed::Get);
+        let value = self.find(key, seq, found);
+        self.counters.latencies.record(Timed::Get, stopwatch);
+        value
+    }
+
+    #[inline]
+    fn find<R>(
+        &self,
+        key: &[u8],
+        seq: Option<u64>,
+        found: impl FnOnce(Hit<'_>, u64, u64) -> Option<R>,
+    ) -> Result<Option<R>> {
         let _timed = self.foreground.time();
         let hash = key_hash(self.hash_seed, key);
         let route = self.route.load();
         let segment = route.find(key);
+        segment.counters.count(SegmentCount::Reads);
         // First the version, then what is visible (PROTOCOL C5).
         let version = segment.version();
         let seq = seq.unwrap_or_else(|| self.publisher.visible());
@@ -95,7 +113,7 @@ impl Core {
         };
         match kind {
             EntryKind::Put => {
-                self.counters.get_hits.add(1);
+                segment.counters.count(SegmentCount::Hits);
                 Ok(found(hit, hash, seq))
             }
             EntryKind::Delete => Ok(None),

@@ -2,6 +2,7 @@
 //! Nothing is changed on disk, unless the log outgrows the write budget; see [`super::first_write`].
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::core::Core;
 use super::first_write::{LogCut, Recovered};
@@ -19,6 +20,8 @@ use crate::wal::{
 
 /// Replays the log into the buffers, and sets where seqs and the log go on.
 pub(super) fn recover(core: &Arc<Core>, policy: RecoveryPolicy) -> Result<()> {
+    let start = Instant::now();
+    let _span = core.recovery_span().entered();
     let state = core.manifest.lock().state.clone();
     let proven_synced_seq = state.proven_synced_seq();
     let mut recovered = Recovered::default();
@@ -41,6 +44,7 @@ pub(super) fn recover(core: &Arc<Core>, policy: RecoveryPolicy) -> Result<()> {
     core.logs.note_numbers_through(newest_log_number(core, &state)?);
     core.publisher.reset(next_seq - 1);
     core.first_write.lock().recovered = recovered;
+    core.tell_recovered(start.elapsed());
     Ok(())
 }
 

@@ -79,7 +79,10 @@ impl Core {
             Error::WritesRefused { cause } => Arc::clone(cause),
             other => other.to_string().into(),
         };
-        self.refused_writes.of(need).store(Some(Arc::new(cause.as_ref().to_owned())));
+        let before = self.refused_writes.of(need).swap(Some(Arc::new(cause.as_ref().to_owned())));
+        if before.is_none() {
+            self.tell_refused(need, &cause);
+        }
         self.plan_retry(self.retry_of(need));
         if need == Need::Flush {
             self.budget.wake();
@@ -90,9 +93,9 @@ impl Core {
     /// What stood in the way is gone.
     pub(crate) fn accept_writes(&self, need: Need) {
         let refused = self.refused_writes.of(need);
-        if refused.load().is_some() {
-            refused.store(None);
+        if refused.load().is_some() && refused.swap(None).is_some() {
             self.retry_of(need).note_success();
+            self.tell_accepted(need);
         }
     }
 
@@ -140,6 +143,7 @@ impl Core {
         {
             self.background_failures.count.fetch_add(1, Ordering::Relaxed);
             self.background_failures.last.store(Some(Arc::new(format!("{job}: {error}"))));
+            self.tell_background_failure(job, error);
         }
     }
 }

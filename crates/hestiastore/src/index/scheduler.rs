@@ -144,6 +144,11 @@ impl Scheduler {
         self.jobs.lock().compaction_failure.take()
     }
 
+    /// Jobs that wait: flushes, merges and splits, compactions.
+    pub(crate) fn waiting(&self) -> (u64, u64, u64) {
+        self.jobs.lock().waiting()
+    }
+
     /// Whether nothing that may begin waits, and nothing is at work.
     pub(crate) fn is_idle(&self) -> bool {
         self.jobs.lock().is_idle() && !self.pressure.load(Ordering::Acquire)
@@ -205,23 +210,26 @@ impl Scheduler {
         }
     }
 
-    fn now(&self) -> Now {
+    fn now(&self, jobs: &Jobs) -> Now {
         Now {
             pressure: self.pressure.load(Ordering::Acquire),
-            monotonic_micros: self.clock.monotonic_micros(),
+            // A clock that counts its calls shows the same whatever threads look for work.
+            monotonic_micros: jobs.scrub_due_micros.map_or(0, |_| self.clock.monotonic_micros()),
             most_layers: self.most_layers,
         }
     }
 
     /// The urgency of the next job, if there is one that may begin.
     pub(super) fn most_urgent(&self, may_be_structural: bool) -> Option<Urgency> {
-        self.jobs.lock().most_urgent(self.now(), may_be_structural)
+        let jobs = self.jobs.lock();
+        jobs.most_urgent(self.now(&jobs), may_be_structural)
     }
 
     /// Takes out the next job of an urgency; [`Scheduler::done`] is to be called when it has ended.
     pub(super) fn take(&self, urgency: Urgency) -> Option<Job> {
         let mut jobs = self.jobs.lock();
-        let job = jobs.take(urgency, self.now());
+        let now = self.now(&jobs);
+        let job = jobs.take(urgency, now);
         if matches!(job, Some(Job::FlushFullest)) {
             self.pressure.store(false, Ordering::Release);
         }
@@ -345,7 +353,7 @@ impl Core {
         let ready =
             |segment: &&Arc<Segment>| !segment.version().active.is_empty() && !self.is_crowded(segment);
         let mut filled: Vec<&Arc<Segment>> = route.segments().iter().filter(ready).collect();
-        filled.sort_by_key(|segment| std::cmp::Reverse(segment.version().active.charged_bytes()));
+        filled.sort_by_cached_key(|segment| std::cmp::Reverse(segment.version().active.charged_bytes()));
         for segment in filled {
             if self.try_flush_segment(segment)? {
                 break;

@@ -8,6 +8,7 @@
 
 use std::sync::Arc;
 
+use super::readers::Readers;
 use crate::wal::{BEGIN_RECORD_BYTES, Begin, LOG_HEADER_BYTES, LogFile, LogPlace, LogTail, Predecessor};
 
 /// See the module.
@@ -15,6 +16,8 @@ use crate::wal::{BEGIN_RECORD_BYTES, Begin, LOG_HEADER_BYTES, LogFile, LogPlace,
 pub(crate) struct Section {
     pub(crate) next_seq: u64,
     pub(crate) next_ticket: u64,
+    /// Tickets that went to marks.
+    marks: u64,
     /// Cleared when the index closes: nothing more is handed out.
     pub(crate) accepting: bool,
     /// The generation of the route map in force.
@@ -26,8 +29,7 @@ pub(crate) struct Section {
     /// Identity that each BEGIN repeats.
     pub(crate) index_uuid: u128,
     pub(crate) lineage: u64,
-    /// Seqs that snapshots and iterators read at, in no order.
-    snapshots: Vec<u64>,
+    pub(crate) readers: Readers,
 }
 
 /// What a commit was given.
@@ -45,6 +47,7 @@ impl Section {
         Self {
             next_seq: 1,
             next_ticket: 0,
+            marks: 0,
             accepting: true,
             route_generation,
             tail: None,
@@ -52,13 +55,18 @@ impl Section {
             predecessor: Predecessor::default(),
             index_uuid,
             lineage,
-            snapshots: Vec::new(),
+            readers: Readers::default(),
         }
     }
 
     /// The last seq handed out.
     pub(crate) fn last_seq(&self) -> u64 {
         self.next_seq - 1
+    }
+
+    /// How many commits there were.
+    pub(crate) fn commits(&self) -> u64 {
+        self.next_ticket - self.marks
     }
 
     /// Hands out everything for a commit of `operations` (none for a mark) whose record has so many
@@ -72,6 +80,7 @@ impl Section {
         let ticket = self.next_ticket;
         self.next_seq += operations;
         self.next_ticket += 1;
+        self.marks += u64::from(operations == 0);
         Some(Placed { ticket, first_seq, last_seq: self.last_seq(), log })
     }
 
@@ -108,33 +117,5 @@ impl Section {
             lineage: self.lineage,
             edit_number,
         })
-    }
-
-    /// Lists a reader at `seq`. Without spare room gives back `false`; see [`Section::make_room`].
-    pub(crate) fn register(&mut self, seq: u64) -> bool {
-        if self.snapshots.len() == self.snapshots.capacity() {
-            return false;
-        }
-        self.snapshots.push(seq);
-        true
-    }
-
-    /// Takes over a larger, empty vector for the list, and gives back the old one to be freed outside.
-    pub(crate) fn make_room(&mut self, mut larger: Vec<u64>) -> Vec<u64> {
-        if larger.capacity() > self.snapshots.len() {
-            larger.extend_from_slice(&self.snapshots);
-            std::mem::swap(&mut larger, &mut self.snapshots);
-        }
-        larger
-    }
-
-    pub(crate) fn unregister(&mut self, seq: u64) {
-        if let Some(place) = self.snapshots.iter().position(|listed| *listed == seq) {
-            self.snapshots.swap_remove(place);
-        }
-    }
-
-    pub(crate) fn snapshots(&self) -> &[u64] {
-        &self.snapshots
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::core::Core;
-use super::counters::add;
 use super::outputs::{add_run, put_segment};
+use super::tell::Work;
 use crate::error::Result;
 use crate::manifest::Change;
 use crate::route::RouteMap;
@@ -62,19 +62,30 @@ impl Core {
     /// The parent's buffers that no run holds yet are inherited by all children: no flush of it is under
     /// way, and each child flushes its own part of them.
     pub(super) fn split_segment(&self, segment: &Arc<Segment>, parts: u64) -> Result<bool> {
-        let keys = split_keys(segment, &segment.version().main, parts, &self.registry)?;
-        if keys.is_empty() {
+        let _span = self.span_of(Work::Split, segment).entered();
+        let job = self.counters.splits.begin();
+        let outcome = self.publish_parts(segment, parts);
+        job.note_failure(&outcome);
+        let children = outcome?;
+        if children.is_empty() {
             return Ok(false);
         }
-        let parts = parts_between(segment, &keys);
-        let children = self.publish_split(segment, &parts)?;
-        add(&self.counters.splits, 1);
+        job.note_done(0, 0);
         for child in &children {
             self.keep_apart(child);
             // What it inherited is its first flush.
             self.scheduler.request_flush(child, u64::MAX);
         }
         Ok(true)
+    }
+
+    /// The children; none if there is no key to split at.
+    fn publish_parts(&self, segment: &Arc<Segment>, parts: u64) -> Result<Vec<Arc<Segment>>> {
+        let keys = split_keys(segment, &segment.version().main, parts, &self.registry)?;
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.publish_split(segment, &parts_between(segment, &keys))
     }
 
     fn publish_split(&self, segment: &Arc<Segment>, parts: &[Part]) -> Result<Vec<Arc<Segment>>> {
@@ -97,6 +108,7 @@ impl Core {
         }
         // Before the children can flush it and take the same bytes off again.
         self.frozen_bytes.fetch_add(parent.active.stamp_frozen_bytes(), Ordering::Relaxed);
+        self.counters.past_segments.retire(segment);
         let before = self.swap_route(&[&parent.active], next_route);
         segment.retired.store(true, Ordering::Release);
         drop((installing, publication, before));
@@ -127,7 +139,8 @@ impl Core {
         for part in parts {
             let version = self.child_version(segment, parent, part)?;
             let id = self.next_segment_id.fetch_add(1, Ordering::Relaxed);
-            children.push(Segment::new(id, part.lower.clone(), part.upper.clone(), version));
+            let bounds = (part.lower.clone(), part.upper.clone());
+            children.push(Segment::after_splits(segment.splits_inherited + 1, id, bounds, version));
         }
         Ok(children)
     }
@@ -152,7 +165,7 @@ impl Core {
             }
         }
         Ok(SegmentVersion {
-            active: Arc::new(WriteBuffer::new(0)),
+            active: Arc::new(WriteBuffer::in_pool(0, &self.slabs)),
             layers,
             main: self.clip_all(segment, &parent.main, part)?,
             flushed_seq: parent.flushed_seq,

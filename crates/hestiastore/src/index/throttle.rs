@@ -297,7 +297,7 @@ mod tests {
         }
         index.close().unwrap();
         assert!(super::super::counters::read(&core.counters.throttled_micros) > 0);
-        assert_eq!(super::super::counters::read(&core.counters.main_merges), 0);
+        assert_eq!(core.counters.main_merges.metrics().done, 0);
     }
 
     #[test]

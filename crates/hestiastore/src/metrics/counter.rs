@@ -1,40 +1,63 @@
-//! A counter that many threads raise without sharing a cache line.
+//! Counters that many threads raise without sharing a cache line.
 //!
 //! Thread safety: every method may be called from any thread at any time.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-pub(super) const SHARDS: usize = 16;
+const SHARDS: usize = 16;
 
 /// Padded to two cache lines, because processors fetch them in pairs.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[repr(align(128))]
-struct Shard(AtomicU64);
+struct Shard<const N: usize>([AtomicU64; N]);
 
-/// Counts up. Wraps after 2^64.
-#[derive(Debug, Default)]
-pub(crate) struct ShardedCounter {
-    shards: [Shard; SHARDS],
+/// `N` counters, of which those that one thread raises lie side by side: raising several costs hardly more
+/// cache than raising one. Each wraps after 2^64.
+#[derive(Debug)]
+pub(crate) struct Tally<const N: usize> {
+    shards: [Shard<N>; SHARDS],
 }
 
-impl ShardedCounter {
-    pub(crate) fn add(&self, n: u64) {
-        self.shards[thread_number() % SHARDS].0.fetch_add(n, Ordering::Relaxed);
+impl<const N: usize> Default for Tally<N> {
+    fn default() -> Self {
+        Self { shards: std::array::from_fn(|_| Shard(std::array::from_fn(|_| AtomicU64::new(0)))) }
+    }
+}
+
+impl<const N: usize> Tally<N> {
+    #[inline]
+    pub(crate) fn add(&self, counter: usize, n: u64) {
+        if let Some(counter) = self.shards[thread_number() % SHARDS].0.get(counter) {
+            counter.fetch_add(n, Ordering::Relaxed);
+        }
     }
 
-    pub(crate) fn sum(&self) -> u64 {
-        self.shards.iter().fold(0, |sum, shard| sum.wrapping_add(shard.0.load(Ordering::Relaxed)))
+    pub(crate) fn sums(&self) -> [u64; N] {
+        let mut sums = [0u64; N];
+        for shard in &self.shards {
+            for (sum, counter) in sums.iter_mut().zip(&shard.0) {
+                *sum = sum.wrapping_add(counter.load(Ordering::Relaxed));
+            }
+        }
+        sums
     }
 }
 
 /// Threads are numbered in the order in which they first count, so that the first sixteen do not meet.
+#[inline]
 pub(super) fn thread_number() -> usize {
+    const NONE: usize = usize::MAX;
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local! {
-        static NUMBER: usize = NEXT.fetch_add(1, Ordering::Relaxed);
+        static NUMBER: Cell<usize> = const { Cell::new(NONE) };
     }
-    // A thread that is being torn down may have lost its number.
-    NUMBER.try_with(|number| *number).unwrap_or(0)
+    NUMBER.with(|number| {
+        if number.get() == NONE {
+            number.set(NEXT.fetch_add(1, Ordering::Relaxed) % NONE);
+        }
+        number.get()
+    })
 }
 
 #[cfg(test)]
@@ -44,28 +67,30 @@ mod tests {
 
     #[test]
     fn concurrent_adds_sum_up() {
-        let counter = ShardedCounter::default();
+        let tally = Tally::<3>::default();
         thread::scope(|scope| {
             for thread in 0..24u64 {
-                let counter = &counter;
-                scope.spawn(move || (0..10_000).for_each(|_| counter.add(thread)));
+                let tally = &tally;
+                scope.spawn(move || (0..10_000).for_each(|n| tally.add(n % 2, thread)));
             }
         });
-        assert_eq!(counter.sum(), 10_000 * (0..24).sum::<u64>());
+        let sum = 10_000 * (0..24).sum::<u64>();
+        assert_eq!(tally.sums(), [sum / 2, sum / 2, 0]);
     }
 
     #[test]
     fn shards_share_no_cache_line() {
-        assert_eq!(size_of::<ShardedCounter>(), SHARDS * 128);
+        assert_eq!(size_of::<Tally<1>>(), SHARDS * 128);
+        assert_eq!(size_of::<Tally<16>>(), SHARDS * 128);
     }
 
     #[test]
-    fn sum_wraps_as_its_parts_do() {
-        let counter = ShardedCounter::default();
-        counter.add(u64::MAX);
+    fn sums_wrap_as_their_parts_do() {
+        let tally = Tally::<1>::default();
+        tally.add(0, u64::MAX);
         thread::scope(|scope| {
-            scope.spawn(|| counter.add(3));
+            scope.spawn(|| tally.add(0, 3));
         });
-        assert_eq!(counter.sum(), 2);
+        assert_eq!(tally.sums(), [2]);
     }
 }

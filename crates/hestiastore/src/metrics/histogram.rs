@@ -40,12 +40,13 @@ impl Histogram {
         }
     }
 
-    pub(crate) fn record(&self, nanos: u64) {
+    /// Counts a value that stands for `weight` like it.
+    pub(crate) fn record(&self, nanos: u64, weight: u64) {
         let shard = &self.shards[thread_number() % SHARDS];
         if let Some(bucket) = shard.buckets.get(bucket_of(nanos)) {
-            bucket.fetch_add(1, Ordering::Relaxed);
+            bucket.fetch_add(weight, Ordering::Relaxed);
         }
-        shard.sum_nanos.fetch_add(nanos, Ordering::Relaxed);
+        shard.sum_nanos.fetch_add(nanos.wrapping_mul(weight), Ordering::Relaxed);
         // Almost no value is a new maximum, and a load leaves the cache line shared.
         if nanos > shard.max_nanos.load(Ordering::Relaxed) {
             shard.max_nanos.fetch_max(nanos, Ordering::Relaxed);
@@ -87,6 +88,12 @@ pub(crate) struct HistogramSnapshot {
 }
 
 impl HistogramSnapshot {
+    /// How many values lie in each row of buckets, and the greatest value of the row: powers of two, less one.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        let rows = self.buckets.chunks(SUB_BUCKETS).enumerate();
+        rows.map(|(row, buckets)| (last_of(row * SUB_BUCKETS + SUB_BUCKETS - 1), buckets.iter().sum()))
+    }
+
     /// The least value, rounded up to the end of its bucket, that the share `q` of all values does
     /// not exceed: never less than the truth, and at most one part in sixteen more. Zero without values.
     pub(crate) fn quantile(&self, q: f64) -> u64 {
@@ -153,13 +160,25 @@ mod tests {
         thread::scope(|scope| {
             for thread in 0..8u64 {
                 let histogram = &histogram;
-                scope.spawn(move || (0..1000).for_each(|n| histogram.record(thread * 1000 + n)));
+                scope.spawn(move || (0..1000).for_each(|n| histogram.record(thread * 1000 + n, 1)));
             }
         });
         let snapshot = histogram.snapshot();
         assert_eq!((snapshot.count, snapshot.max_nanos), (8000, 7999));
         assert_eq!(snapshot.sum_nanos, (0..8000).sum());
         assert_eq!(snapshot.quantile(1.0), 7999);
+    }
+
+    #[test]
+    fn a_value_counts_as_often_as_its_weight_says() {
+        let histogram = Histogram::new();
+        histogram.record(10, 16);
+        histogram.record(1_000, 1);
+        let snapshot = histogram.snapshot();
+        assert_eq!((snapshot.count, snapshot.sum_nanos), (17, 1_160));
+        assert_eq!((snapshot.quantile(0.9), snapshot.quantile(1.0)), (10, 1_000));
+        let rows: Vec<(u64, u64)> = snapshot.rows().filter(|(_, count)| *count > 0).collect();
+        assert_eq!(rows, [(15, 16), (1_023, 1)]);
     }
 
     proptest! {
@@ -170,7 +189,7 @@ mod tests {
         ) {
             let histogram = Histogram::new();
             let mut values: Vec<u64> = values.drain(..).map(|(value, shift)| value >> shift).collect();
-            values.iter().for_each(|value| histogram.record(*value));
+            values.iter().for_each(|value| histogram.record(*value, 1));
             values.sort_unstable();
             let rank = ((q * values.len() as f64).ceil() as usize).max(1);
             let exact = values[rank - 1];

@@ -6,13 +6,24 @@
 //! once they rest.
 
 mod counter;
+mod figures;
 mod histogram;
+mod io;
 mod json;
+mod latency;
+mod segment_counters;
+mod show;
 mod snapshot;
 
-pub(crate) use counter::ShardedCounter;
+pub(crate) use counter::Tally;
+pub use figures::{JobMetrics, SegmentFigures};
 pub(crate) use histogram::Histogram;
+pub(crate) use io::{FileKind, IoCounters};
+pub(crate) use latency::{Latencies, Stopwatch, Timed, nanos_since};
+pub use latency::{LatencyMetrics, LatencyRow};
+pub(crate) use segment_counters::{SegmentCount, SegmentCounters, SegmentSums};
 pub use snapshot::{
-    BloomMetrics, CacheMetrics, HealthMetrics, IoMetrics, LogMetrics, MetricsSnapshot, OperationMetrics,
-    ScrubMetrics, SegmentMetrics, SnapshotMetrics, WritePathMetrics,
+    AmplificationMetrics, BloomMetrics, CacheMetrics, HealthMetrics, IoMetrics, LatencyGroup, LogMetrics,
+    MaintenanceMetrics, MemoryMetrics, MetricsSnapshot, OperationMetrics, RegistryMetrics, ScrubMetrics,
+    SegmentMetrics, SnapshotMetrics, WritePathMetrics,
 };

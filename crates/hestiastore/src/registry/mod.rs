@@ -13,10 +13,10 @@ use std::sync::{Arc, Weak};
 
 use crate::directory::Directory;
 use crate::error::{Error, Result};
-use crate::run::{ChunkCache, FilterStatistics, Run};
+use crate::run::{ChunkCache, Run};
 use crate::segment::{LoadRuns, RunHandle, Segment};
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{Condvar, Mutex};
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// The registry as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +29,18 @@ pub(crate) enum RegistryState {
     Closed,
     /// The index has failed: loads are refused, what is loaded stays readable.
     Error,
+}
+
+impl RegistryState {
+    /// The state's name, in the reference's capitals.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Ready => "READY",
+            Self::Freeze => "FREEZE",
+            Self::Closed => "CLOSED",
+            Self::Error => "ERROR",
+        }
+    }
 }
 
 /// What is loaded of one run.
@@ -57,8 +69,10 @@ struct Table {
     runs_of_segment: HashMap<u64, usize>,
     loaded_bytes: u64,
     evictions: u64,
-    /// Counts of filters whose run has been unloaded.
-    past_filters: FilterStatistics,
+    loads: u64,
+    load_failures: u64,
+    /// Readers that wait now for a run that another one loads, or for the end of a freeze.
+    waiting: u64,
 }
 
 /// See the module.
@@ -74,12 +88,17 @@ pub(crate) struct SegmentRegistry {
 }
 
 /// Figures of the registry.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct RegistryStatistics {
+    pub(crate) state: RegistryState,
+    pub(crate) budget_bytes: u64,
     pub(crate) loaded_bytes: u64,
     pub(crate) loaded_segments: u64,
+    pub(crate) loaded_runs: u64,
     pub(crate) evictions: u64,
-    pub(crate) filters: FilterStatistics,
+    pub(crate) loads: u64,
+    pub(crate) load_failures: u64,
+    pub(crate) waiting: u64,
 }
 
 impl SegmentRegistry {
@@ -103,7 +122,9 @@ impl SegmentRegistry {
                 runs_of_segment: HashMap::new(),
                 loaded_bytes: 0,
                 evictions: 0,
-                past_filters: FilterStatistics::default(),
+                loads: 0,
+                load_failures: 0,
+                waiting: 0,
             }),
             changed: Condvar::new(),
         }
@@ -131,18 +152,21 @@ impl SegmentRegistry {
 
     pub(crate) fn statistics(&self) -> RegistryStatistics {
         let table = self.table.lock();
-        let mut filters = table.past_filters;
-        for entry in table.entries.values() {
-            if let Some(run) = entry.handle.upgrade().and_then(|handle| handle.loaded.load_full()) {
-                filters = sum(filters, run.filter_statistics());
-            }
-        }
         RegistryStatistics {
+            state: table.state,
+            budget_bytes: self.budget_bytes.load(Ordering::Relaxed),
             loaded_bytes: table.loaded_bytes,
             loaded_segments: table.runs_of_segment.len() as u64,
+            loaded_runs: table.entries.len() as u64,
             evictions: table.evictions,
-            filters,
+            loads: table.loads,
+            load_failures: table.load_failures,
+            waiting: table.waiting,
         }
+    }
+
+    pub(crate) fn loaded_bytes(&self) -> u64 {
+        self.table.lock().loaded_bytes
     }
 
     /// Forgets a run whose file is obsolete.
@@ -171,10 +195,12 @@ impl SegmentRegistry {
                     entry.state = EntryState::Ready { bytes };
                 }
                 table.loaded_bytes += bytes;
+                table.loads += 1;
                 evicted = self.evict(&mut table, handle.uid);
                 Ok(run)
             }
             Err(error) => {
+                table.load_failures += 1;
                 table.remove(handle.uid);
                 Err(error)
             }
@@ -192,7 +218,7 @@ impl SegmentRegistry {
             match table.state {
                 RegistryState::Ready => {}
                 RegistryState::Freeze => {
-                    self.changed.wait(&mut table);
+                    self.wait_for_change(&mut table);
                     continue;
                 }
                 RegistryState::Closed => return Err(Error::Closed),
@@ -202,7 +228,7 @@ impl SegmentRegistry {
                 return Ok(Some(run));
             }
             match table.entries.get(&handle.uid).map(|entry| &entry.state) {
-                Some(EntryState::Loading | EntryState::Unloading) => self.changed.wait(&mut table),
+                Some(EntryState::Loading | EntryState::Unloading) => self.wait_for_change(&mut table),
                 Some(EntryState::Ready { .. }) | None => break,
             }
         }
@@ -210,6 +236,12 @@ impl SegmentRegistry {
             Entry { state: EntryState::Loading, handle: Arc::downgrade(handle), segment_id: segment.id };
         table.insert(handle.uid, entry);
         Ok(None)
+    }
+
+    fn wait_for_change(&self, table: &mut MutexGuard<'_, Table>) {
+        table.waiting += 1;
+        self.changed.wait(table);
+        table.waiting -= 1;
     }
 
     /// Unloads half of the runs, for their files: the process has too many open. `false` if none is loaded.
@@ -235,14 +267,16 @@ impl SegmentRegistry {
             return evicted;
         }
         let candidates: Vec<u64> = table.entries.keys().copied().filter(|uid| *uid != newest).collect();
-        // Two rounds of the clock: the first clears the marks of use, the second finds the unused.
-        for uid in candidates.iter().chain(&candidates) {
+        // Three rounds of the clock: the first clears the marks of use, the second finds the unused, the third
+        // takes what readers beside it have marked again.
+        for (step, uid) in candidates.iter().cycle().take(3 * candidates.len()).enumerate() {
             if table.loaded_bytes <= budget_bytes && !self.too_many_segments(table) {
                 break;
             }
             let Some(entry) = table.entries.get(uid) else { continue };
-            let used = entry.handle.upgrade().is_some_and(|handle| handle.take_use_mark());
-            if !used && matches!(entry.state, EntryState::Ready { .. }) {
+            let spared = step < 2 * candidates.len()
+                && entry.handle.upgrade().is_some_and(|handle| handle.take_use_mark());
+            if !spared && matches!(entry.state, EntryState::Ready { .. }) {
                 evicted.extend(unload(table, *uid));
                 table.evictions += 1;
             }
@@ -261,9 +295,6 @@ fn unload(table: &mut Table, uid: u64) -> Option<Arc<Run>> {
     let EntryState::Ready { bytes } = entry.state else { return None };
     entry.state = EntryState::Unloading;
     let run = entry.handle.upgrade().and_then(|handle| handle.loaded.swap(None));
-    if let Some(run) = &run {
-        table.past_filters = sum(table.past_filters, run.filter_statistics());
-    }
     table.loaded_bytes -= bytes;
     table.remove(uid);
     run
@@ -290,15 +321,6 @@ impl Table {
                 self.runs_of_segment.remove(&segment_id);
             }
         }
-    }
-}
-
-fn sum(a: FilterStatistics, b: FilterStatistics) -> FilterStatistics {
-    FilterStatistics {
-        requests: a.requests + b.requests,
-        refused: a.refused + b.refused,
-        positives: a.positives + b.positives,
-        false_positives: a.false_positives + b.false_positives,
     }
 }
 

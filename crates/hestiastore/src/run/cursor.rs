@@ -9,7 +9,6 @@ use super::read_ahead::{BlockCheck, Direction, ReadAhead};
 use super::settings::EntryKind;
 #[cfg(test)]
 use super::settings::split_expiry;
-use super::statistics::Count;
 use super::value::StoredValueChunk;
 #[cfg(test)]
 use super::value::{ChunkPin, ValueGuard};
@@ -42,6 +41,7 @@ pub(crate) struct RunCursor {
     ahead: ReadAhead,
     /// Chunks loaded one after the other since the last seek.
     in_sequence: u32,
+    most_ahead_bytes: usize,
 }
 
 #[derive(Debug)]
@@ -59,7 +59,27 @@ impl RunCursor {
             CursorPurpose::Read => BlockCheck::Unchecked,
             CursorPurpose::Merge => BlockCheck::Checked,
         };
-        Self { run, purpose, place: None, key: Vec::new(), ahead: ReadAhead::new(check), in_sequence: 0 }
+        Self {
+            run,
+            purpose,
+            place: None,
+            key: Vec::new(),
+            ahead: ReadAhead::new(check),
+            in_sequence: 0,
+            most_ahead_bytes: MOST_AHEAD_BYTES,
+        }
+    }
+
+    /// Reads no more than so much ahead, or a little if that is less.
+    pub(crate) fn reading_ahead(mut self, bytes: usize) -> Self {
+        self.most_ahead_bytes = bytes.clamp(FIRST_AHEAD_BYTES, MOST_AHEAD_BYTES);
+        self
+    }
+
+    /// Memory of the window and of the chunk that the cursor stands in.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        let chunk = self.place.as_ref().map_or(0, |place| place.chunk.memory_bytes());
+        self.ahead.memory_bytes() + chunk
     }
 
     pub(crate) fn seek_to_first(&mut self) -> Result<bool> {
@@ -274,11 +294,11 @@ impl RunCursor {
 
     fn load(&mut self, at: usize, direction: Direction) -> Result<Arc<EntryChunk>> {
         if self.purpose == CursorPurpose::Read {
-            self.run.slots.counters.count(Count::Request);
+            self.run.cache.note_request();
             if let Some(chunk) = self.run.cached_chunk(at) {
                 return Ok(chunk);
             }
-            self.run.slots.counters.count(Count::Miss);
+            self.run.cache.note_miss();
         }
         let expected = self.run.expected_chunk(at)?;
         let ahead_bytes = self.ahead_bytes();
@@ -294,9 +314,9 @@ impl RunCursor {
 
     fn ahead_bytes(&self) -> usize {
         match (self.purpose, self.in_sequence) {
-            (CursorPurpose::Merge, _) => MOST_AHEAD_BYTES,
+            (CursorPurpose::Merge, _) => self.most_ahead_bytes,
             (CursorPurpose::Read, 0) => 0,
-            (CursorPurpose::Read, n) => (FIRST_AHEAD_BYTES << n.min(8)).min(MOST_AHEAD_BYTES),
+            (CursorPurpose::Read, n) => (FIRST_AHEAD_BYTES << n.min(8)).min(self.most_ahead_bytes),
         }
     }
 

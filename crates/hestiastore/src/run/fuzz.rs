@@ -15,7 +15,7 @@ use super::cursor::CursorPurpose;
 use super::footer::{FOOTER_BYTES, Footer};
 use super::open::Run;
 use super::properties::RunProperties;
-use super::settings::{RUN_MAGIC, key_hash};
+use super::settings::RUN_MAGIC;
 use crate::directory::{Directory, File, MemoryDirectory};
 use crate::file_header::{FILE_HEADER_BYTES, FileHeader};
 use crate::fuzz_input::Input;
@@ -91,7 +91,7 @@ fn read_run(bytes: Vec<u8>) {
     let forward = scan(&run, true);
     let backward = scan(&run, false);
     for key in [&first[..], &last, b"", b"\xff\xff\xff"] {
-        let _ = run.get(key, key_hash(run.properties().hash_seed, key), u64::MAX);
+        let _ = run.get_alone(key, u64::MAX);
         let _ = run.cursor(CursorPurpose::Read).seek(key, 7);
         let _ = run.cursor(CursorPurpose::Read).seek_before(key);
     }
@@ -133,7 +133,7 @@ fn agrees(run: &Arc<Run>, forward: Entries, mut backward: Entries) {
         newest.entry(key).or_insert(*seq);
     }
     for (key, seq) in newest {
-        let found = run.get(key, key_hash(run.properties().hash_seed, key), u64::MAX).unwrap().unwrap();
+        let found = run.get_alone(key, u64::MAX).unwrap().unwrap();
         assert_eq!(found.seq, seq);
     }
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::open::Run;
 use super::settings::EntryKind;
-use super::statistics::Count;
 use super::value::{ChunkPin, ValueGuard, ValuePointer};
 use crate::error::Result;
+use crate::metrics::{SegmentCount, SegmentCounters};
 use crate::sync::Guard;
 
 /// A version. Of a pointer, what it points to.
@@ -22,57 +22,101 @@ pub(crate) struct Found {
     pub(crate) value: ValueGuard,
 }
 
+/// A read by key on its way through the runs of a segment, and where it counts what it meets.
+#[derive(Debug)]
+pub(crate) struct Probe<'c> {
+    counters: &'c SegmentCounters,
+    /// It has loaded a chunk.
+    went_to_disk: bool,
+}
+
+impl<'c> Probe<'c> {
+    pub(crate) fn new(counters: &'c SegmentCounters) -> Self {
+        Self { counters, went_to_disk: false }
+    }
+
+    fn note_chunk_read(&mut self) {
+        self.counters.count(SegmentCount::ChunkReads);
+        if !std::mem::replace(&mut self.went_to_disk, true) {
+            self.counters.count(SegmentCount::ReadsFromDisk);
+        }
+    }
+}
+
 impl Run {
     /// The newest version of `key` with a seq up to `snapshot_seq`. `hash` is the key's
-    /// [`super::key_hash`] with the index's seed.
+    /// [`super::key_hash`] with the index's seed. A `get` that finds its key in a cached chunk counts once.
     #[inline]
-    pub(crate) fn get(&self, key: &[u8], hash: u64, snapshot_seq: u64) -> Result<Option<Found>> {
+    pub(crate) fn get(
+        &self,
+        key: &[u8],
+        hash: u64,
+        snapshot_seq: u64,
+        probe: &mut Probe<'_>,
+    ) -> Result<Option<Found>> {
         match &self.filter {
             Some(filter) if !filter.may_contain(hash) => {
-                self.slots.counters.count(Count::Refused);
+                probe.counters.count(SegmentCount::FilterRefused);
                 return Ok(None);
             }
-            Some(_) => self.slots.counters.count(Count::Positive),
-            None => self.slots.counters.count(Count::Unfiltered),
+            Some(_) => probe.counters.count(SegmentCount::FilterPositive),
+            None => probe.counters.count(SegmentCount::Unfiltered),
         }
         let Some(at) = self.sparse.find(key, snapshot_seq) else {
-            self.slots.counters.count(Count::NoRequest);
-            return Ok(self.absent());
+            probe.counters.count(SegmentCount::NoChunk);
+            return Ok(self.absent(probe));
         };
-        let pin = self.pin_chunk(at)?;
+        let pin = self.pin_chunk(at, probe)?;
         let Some(chunk) = pin.chunk() else {
             return Ok(None);
         };
         match chunk.find(key, hash, snapshot_seq) {
             Some(i) => self.found(pin, i).map(Some),
-            None if self.sparse.continues(at + 1, key) => self.get_in_next(at + 1, key, hash, snapshot_seq),
+            None if self.sparse.continues(at + 1, key) => {
+                self.get_in_next(at + 1, key, hash, snapshot_seq, probe)
+            }
             None if chunk.find(key, hash, u64::MAX).is_some() => Ok(None),
-            None => Ok(self.absent()),
+            None => Ok(self.absent(probe)),
         }
+    }
+
+    /// A read by key of its own, which is counted nowhere.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn get_alone(&self, key: &[u8], snapshot_seq: u64) -> Result<Option<Found>> {
+        let hash = super::key_hash(self.properties.hash_seed, key);
+        self.get(key, hash, snapshot_seq, &mut Probe::new(&SegmentCounters::default()))
     }
 
     /// Loads an entry chunk without asking the cache, and offers it to the cache.
     #[cold]
-    fn load_chunk(&self, at: usize) -> Result<ChunkPin> {
-        self.slots.counters.count(Count::Miss);
+    fn load_chunk(&self, at: usize, probe: &mut Probe<'_>) -> Result<ChunkPin> {
+        probe.note_chunk_read();
+        self.cache.note_miss();
         let expected = self.expected_chunk(at)?;
         let chunk = self.parse_chunk(expected.position, self.chunks.read(expected)?)?;
         Ok(ChunkPin::Owned(self.cache.insert(&self.slots, at, chunk)))
     }
 
     #[inline]
-    fn pin_chunk(&self, at: usize) -> Result<ChunkPin> {
+    fn pin_chunk(&self, at: usize, probe: &mut Probe<'_>) -> Result<ChunkPin> {
         match self.slots.get(at) {
             Some(guard) => Ok(ChunkPin::Cached(guard)),
-            None => self.load_chunk(at),
+            None => self.load_chunk(at, probe),
         }
     }
 
     /// The key's versions go on in the next chunk, whose first entry is older than what was asked for.
     #[cold]
-    fn get_in_next(&self, at: usize, key: &[u8], hash: u64, snapshot_seq: u64) -> Result<Option<Found>> {
-        self.slots.counters.count(Count::Request);
-        let pin = self.pin_chunk(at)?;
+    fn get_in_next(
+        &self,
+        at: usize,
+        key: &[u8],
+        hash: u64,
+        snapshot_seq: u64,
+        probe: &mut Probe<'_>,
+    ) -> Result<Option<Found>> {
+        self.cache.note_request();
+        let pin = self.pin_chunk(at, probe)?;
         match pin.chunk().and_then(|chunk| chunk.find(key, hash, snapshot_seq)) {
             Some(i) => self.found(pin, i).map(Some),
             None => Ok(None),
@@ -94,9 +138,9 @@ impl Run {
     }
 
     #[cold]
-    fn absent(&self) -> Option<Found> {
+    fn absent(&self, probe: &Probe<'_>) -> Option<Found> {
         if self.filter.is_some() {
-            self.slots.counters.count(Count::FalsePositive);
+            probe.counters.count(SegmentCount::FilterFalsePositive);
         }
         None
     }

@@ -28,7 +28,6 @@ mod read_ahead;
 mod remains;
 mod settings;
 mod sparse;
-mod statistics;
 mod value;
 mod verify;
 mod writer;
@@ -44,14 +43,13 @@ pub(crate) use bloom::BloomSettings;
 pub(crate) use cache::ChunkCache;
 pub(crate) use cursor::{CursorPurpose, RunCursor};
 pub(crate) use dump::dump_run;
-pub(crate) use get::Found;
+pub(crate) use get::{Found, Probe};
 pub(crate) use open::Run;
 pub(crate) use properties::RunProperties;
 pub(crate) use remains::{LostKeys, RemainingValue, RunHints, RunRemains};
 pub(crate) use settings::{
     EntryKind, RUN_MAGIC, RUN_VERSION, RunIdentity, RunSettings, key_hash, parse_run_file_name, run_file_name,
 };
-pub(crate) use statistics::FilterStatistics;
 pub(crate) use value::ValueGuard;
 pub(crate) use verify::RunCheck;
 pub(crate) use writer::{RunSummary, RunWriter};

@@ -10,7 +10,6 @@ use super::footer::{FOOTER_BYTES, Footer};
 use super::properties::{FilterKind, RunProperties};
 use super::settings::{RUN_MAGIC, RUN_VERSION, run_file_name};
 use super::sparse::SparseIndex;
-use super::statistics::FilterStatistics;
 use super::value::ValuePointer;
 use crate::block::{BlockFileReader, BlockLayout, HEADER_PAGE_BYTES, read_exactly};
 use crate::chunk::{
@@ -80,10 +79,6 @@ impl Run {
         let keys = self.properties.first_key.len() + self.properties.last_key.len();
         let parts = [size_of::<Self>(), self.sparse.memory_bytes(), filter, self.slots.memory_bytes(), keys];
         parts.into_iter().sum::<usize>() as u64
-    }
-
-    pub(crate) fn filter_statistics(&self) -> FilterStatistics {
-        self.slots.counters.statistics().filter
     }
 
     pub(crate) fn cursor(self: &Arc<Self>, purpose: CursorPurpose) -> RunCursor {

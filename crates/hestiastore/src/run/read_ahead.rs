@@ -32,6 +32,10 @@ impl ReadAhead {
         Self { window: Vec::new(), start: 0, check }
     }
 
+    pub(super) fn memory_bytes(&self) -> u64 {
+        self.window.capacity() as u64
+    }
+
     /// A chunk's raw bytes: header and stored payload. Reads about `ahead_bytes` if they are not here.
     pub(super) fn chunk(
         &mut self,

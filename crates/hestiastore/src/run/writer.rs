@@ -124,6 +124,13 @@ impl RunWriter {
         self.push_pointer(key, seq, stored.kind, expiry_micros, chunk)
     }
 
+    /// Memory of all that is kept until the run is finished, and of the buffers.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        let hashes = self.hashes.capacity() * size_of::<u64>();
+        let buffers = self.settings.buffer_bytes as usize + self.payload.capacity() + self.entries.bytes();
+        (hashes + buffers) as u64 + self.sparse.memory_bytes()
+    }
+
     /// Near the length that the file would have if it were finished now.
     pub(crate) fn estimated_bytes(&self) -> u64 {
         let filter = self.filter_shape().map_or(0, |shape| u64::from(shape.blocks) * 64);

@@ -6,8 +6,10 @@
 use std::sync::Arc;
 
 use super::retention::{Fate, Retention};
+use super::scratch::{JobScratch, Scratch};
 use super::write_buffer::key_head;
 use super::{LoadRuns, RunRef, Segment};
+use crate::config::MERGE_AHEAD_BYTES;
 use crate::directory::Directory;
 use crate::error::{Error, Result};
 use crate::run::{
@@ -18,6 +20,8 @@ use crate::run::{
 #[derive(Debug)]
 pub(crate) struct MergedRun {
     pub(crate) summary: RunSummary,
+    /// Bytes of overwritten versions in it, kept for readers.
+    pub(crate) kept_bytes: u64,
 }
 
 /// Where a job's output goes and how it is named.
@@ -40,6 +44,8 @@ pub(crate) struct MergePlan<'a> {
     /// First keys, ascending, of runs at the output's rank that the job leaves alone: no output may reach
     /// over one.
     pub(crate) fences: Vec<Box<[u8]>>,
+    /// Where the job's memory is counted.
+    pub(crate) scratch: &'a Scratch,
 }
 
 /// Writes versions that come in order into one run after another.
@@ -53,9 +59,12 @@ pub(crate) struct SortedOutput<'a> {
     fences_passed: usize,
     /// No version of the last key was kept yet, so that a cut may fall before it.
     key_is_new: bool,
+    /// Of the run being written.
+    kept_bytes: u64,
     /// Versions, and their bytes, since the last look at the plan's `between_steps`.
     steps: u64,
     step_bytes: u64,
+    scratch: JobScratch<'a>,
 }
 
 /// So many versions or bytes make a step.
@@ -73,8 +82,10 @@ impl<'a> SortedOutput<'a> {
             done: Vec::new(),
             fences_passed: 0,
             key_is_new: false,
+            kept_bytes: 0,
             steps: 0,
             step_bytes: 0,
+            scratch: plan.scratch.of_job(),
         }
     }
 
@@ -107,6 +118,7 @@ impl<'a> SortedOutput<'a> {
     pub(crate) fn add(&mut self, key: &[u8], seq: u64, kind: EntryKind, value: &[u8]) -> Result<()> {
         match self.decide(key, seq, kind)? {
             Some(seq) => {
+                self.note_if_overwritten(key.len() + value.len());
                 self.writer()?.add(key, seq, kind, value)?;
                 self.note_bytes(key.len() + value.len())
             }
@@ -122,17 +134,26 @@ impl<'a> SortedOutput<'a> {
         };
         let value_bytes = match cursor.stored_value_chunk()? {
             Some(stored) => {
+                self.note_if_overwritten(key.len() + stored.stored_bytes());
                 self.writer()?.add_value_chunk(key, seq, &stored)?;
                 stored.stored_bytes()
             }
             None => {
                 let value = cursor.value()?;
+                self.note_if_overwritten(key.len() + value.len());
                 self.writer()?.add(key, seq, cursor.kind(), &value)?;
                 value.len()
             }
         };
         // Read and written.
         self.note_bytes(2 * (key.len() + value_bytes))
+    }
+
+    /// A version is about to be written. All but the newest of a key are there for readers in the past.
+    fn note_if_overwritten(&mut self, bytes: usize) {
+        if !self.key_is_new {
+            self.kept_bytes += bytes as u64;
+        }
     }
 
     /// Ends a step when it has become long enough.
@@ -142,6 +163,7 @@ impl<'a> SortedOutput<'a> {
         if self.steps < STEP_VERSIONS && self.step_bytes < STEP_BYTES {
             return Ok(());
         }
+        self.scratch.set(self.writer.as_ref().map_or(0, RunWriter::memory_bytes));
         self.steps = 0;
         let bytes = std::mem::take(&mut self.step_bytes);
         if (self.plan.between_steps)(bytes) { Err(Error::Closed) } else { Ok(()) }
@@ -181,7 +203,7 @@ impl<'a> SortedOutput<'a> {
         if let Some(mut writer) = self.writer.take() {
             writer.answer_until(upper.as_deref());
             let summary = writer.finish()?;
-            self.done.push(MergedRun { summary });
+            self.done.push(MergedRun { summary, kept_bytes: std::mem::take(&mut self.kept_bytes) });
             self.lower = upper.unwrap_or_default();
         }
         Ok(())
@@ -236,6 +258,8 @@ pub(crate) fn merge_runs(
 ) -> Result<Vec<MergedRun>> {
     let mut output = SortedOutput::new(plan, retention);
     let mut open = open_inputs(segment, inputs, loader)?;
+    let mut scratch = plan.scratch.of_job();
+    scratch.set(open.iter().map(|input| input.cursor.memory_bytes()).sum());
     while let Some(first) = open.first_mut() {
         output.take(&first.cursor)?;
         let on_entry = first.cursor.next()?;
@@ -250,11 +274,12 @@ pub(crate) fn merge_runs(
 
 /// The inputs that have entries, in order of their first ones.
 fn open_inputs(segment: &Segment, inputs: &[Arc<RunRef>], loader: &impl LoadRuns) -> Result<Vec<Input>> {
+    let ahead_bytes = MERGE_AHEAD_BYTES as usize / inputs.len().max(1);
     let mut open = Vec::with_capacity(inputs.len());
     for reference in inputs {
         let run = loader.load(segment, &reference.handle)?;
-        let mut input =
-            Input { cursor: run.cursor(CursorPurpose::Merge), reference: Arc::clone(reference), head: 0 };
+        let cursor = run.cursor(CursorPurpose::Merge).reading_ahead(ahead_bytes);
+        let mut input = Input { cursor, reference: Arc::clone(reference), head: 0 };
         let on_entry = input.cursor.seek(&reference.lower, u64::MAX)?;
         if input.settle(on_entry) {
             open.push(input);

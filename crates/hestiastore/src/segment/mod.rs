@@ -13,6 +13,7 @@ mod flush;
 mod policy;
 mod retention;
 mod scan;
+mod scratch;
 mod search;
 mod source;
 mod split;
@@ -26,11 +27,13 @@ pub(crate) use flush::FlushInput;
 pub(crate) use policy::{LAYERS_PER_FAN_IN, MergeLimits, StructuralJob};
 pub(crate) use retention::Retention;
 pub(crate) use scan::SegmentScan;
+pub(crate) use scratch::Scratch;
 pub(crate) use search::{Hit, search};
 pub(crate) use split::split_keys;
 pub(crate) use version::{Graveyard, Layer, MAIN_RANK, RunHandle, RunRef, SegmentVersion};
 
 use crate::error::Result;
+use crate::metrics::SegmentCounters;
 use crate::run::Run;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{ArcSwap, Guard};
@@ -68,6 +71,9 @@ pub(crate) struct Segment {
     pub(crate) split_waits: AtomicBool,
     /// Replaced by others in the route map: no job begins here any more.
     pub(crate) retired: AtomicBool,
+    pub(crate) counters: Arc<SegmentCounters>,
+    /// How many splits since the index was opened lie behind it.
+    pub(crate) splits_inherited: u64,
 }
 
 impl Segment {
@@ -75,6 +81,16 @@ impl Segment {
         id: u64,
         lower: Box<[u8]>,
         upper: Option<Box<[u8]>>,
+        version: SegmentVersion,
+    ) -> Arc<Self> {
+        Self::after_splits(0, id, (lower, upper), version)
+    }
+
+    /// A part of a segment, `splits` splits after the one that was found at the opening.
+    pub(crate) fn after_splits(
+        splits: u64,
+        id: u64,
+        (lower, upper): (Box<[u8]>, Option<Box<[u8]>>),
         version: SegmentVersion,
     ) -> Arc<Self> {
         Arc::new(Self {
@@ -91,6 +107,8 @@ impl Segment {
             apart_until_micros: AtomicU64::new(0),
             split_waits: AtomicBool::new(false),
             retired: AtomicBool::new(false),
+            counters: Arc::default(),
+            splits_inherited: splits,
         })
     }
 

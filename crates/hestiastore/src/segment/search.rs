@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::write_buffer::{Version, WriteBuffer};
 use super::{LoadRuns, RunRef, Segment, SegmentVersion};
 use crate::error::Result;
-use crate::run::Found;
+use crate::run::{Found, Probe};
 
 /// Where a version was found.
 #[derive(Debug)]
@@ -30,6 +30,7 @@ pub(crate) fn search<'v>(
     if let Some(found) = version.active.get(key, hash, snapshot_seq) {
         return Ok(Some(Hit::Buffered(&version.active, found)));
     }
+    let mut probe = Probe::new(&segment.counters);
     for layer in &version.layers {
         if let Some(buffer) = &layer.buffer {
             if let Some(found) = buffer.get(key, hash, snapshot_seq) {
@@ -38,13 +39,13 @@ pub(crate) fn search<'v>(
             continue;
         }
         for run in layer.runs.iter().filter(|run| run.covers(key)) {
-            if let Some(found) = in_run(segment, loader, run, key, hash, snapshot_seq)? {
+            if let Some(found) = in_run(segment, loader, run, key, hash, snapshot_seq, &mut probe)? {
                 return Ok(Some(Hit::Stored(found)));
             }
         }
     }
     match version.main_for(key) {
-        Some(run) => Ok(in_run(segment, loader, run, key, hash, snapshot_seq)?.map(Hit::Stored)),
+        Some(run) => Ok(in_run(segment, loader, run, key, hash, snapshot_seq, &mut probe)?.map(Hit::Stored)),
         None => Ok(None),
     }
 }
@@ -57,10 +58,11 @@ fn in_run(
     key: &[u8],
     hash: u64,
     snapshot_seq: u64,
+    probe: &mut Probe<'_>,
 ) -> Result<Option<Found>> {
     if let Some(loaded) = &*run.handle.loaded.load() {
         run.handle.touch();
-        return loaded.get(key, hash, snapshot_seq);
+        return loaded.get(key, hash, snapshot_seq, probe);
     }
-    loader.load(segment, &run.handle)?.get(key, hash, snapshot_seq)
+    loader.load(segment, &run.handle)?.get(key, hash, snapshot_seq, probe)
 }

@@ -1,6 +1,7 @@
 //! What a segment holds at one moment.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use super::write_buffer::WriteBuffer;
 use crate::run::{Run, run_file_name};
@@ -15,6 +16,8 @@ use crate::sync::atomic::{AtomicBool, Ordering};
 #[derive(Debug, Default)]
 pub(crate) struct Graveyard {
     names: Mutex<Vec<String>>,
+    /// Bytes of obsolete files that a reader still has open.
+    pinned_bytes: AtomicU64,
 }
 
 impl Graveyard {
@@ -29,6 +32,11 @@ impl Graveyard {
     pub(crate) fn is_empty(&self) -> bool {
         self.names.lock().is_empty()
     }
+
+    /// Bytes of obsolete files that readers keep from being unlinked.
+    pub(crate) fn pinned_bytes(&self) -> u64 {
+        self.pinned_bytes.load(Ordering::Relaxed)
+    }
 }
 
 /// A run file, loaded or not. References of several segments may share one.
@@ -38,6 +46,9 @@ pub(crate) struct RunHandle {
     pub(crate) file_bytes: u64,
     /// Greatest seq covered, also when the entries' seqs were zeroed.
     pub(crate) max_seq: u64,
+    /// Bytes of overwritten versions that the job which wrote the run kept for readers. Not known of runs of an
+    /// earlier open: whoever they were kept for is gone.
+    pub(crate) kept_bytes: u64,
     pub(crate) smallest_key: Box<[u8]>,
     pub(crate) largest_key: Box<[u8]>,
     /// One pointer away for a reader (PROTOCOL M1); the registry fills and empties it.
@@ -54,12 +65,14 @@ impl RunHandle {
         file_bytes: u64,
         max_seq: u64,
         (smallest_key, largest_key): (Box<[u8]>, Box<[u8]>),
+        kept_bytes: u64,
         graveyard: &Arc<Graveyard>,
     ) -> Arc<Self> {
         Arc::new(Self {
             uid,
             file_bytes,
             max_seq,
+            kept_bytes,
             smallest_key,
             largest_key,
             loaded: ArcSwapOption::empty(),
@@ -84,13 +97,16 @@ impl RunHandle {
 
     /// The manifest refers to the file no longer: it goes when the last reader lets go.
     pub(crate) fn mark_obsolete(&self) {
-        self.obsolete.store(true, Ordering::Release);
+        if !self.obsolete.swap(true, Ordering::AcqRel) {
+            self.graveyard.pinned_bytes.fetch_add(self.file_bytes, Ordering::Relaxed);
+        }
     }
 }
 
 impl Drop for RunHandle {
     fn drop(&mut self) {
         if *self.obsolete.get_mut() {
+            self.graveyard.pinned_bytes.fetch_sub(self.file_bytes, Ordering::Relaxed);
             self.graveyard.push(run_file_name(self.uid));
         }
     }

@@ -1,6 +1,6 @@
 //! Scripts written by hand, each for something that short ones do not reach.
 
-/// Logs turn, runs are merged until nothing is left, segments are split.
+/// Logs turn, runs are merged until nothing is left, segments are split, and merged where they are to be larger.
 pub const SCRIPTS: &[&str] = &[
     "sync empty: put 1 1",
     "buffered empty: put 0 6; sync; delete 2 2; put 3 2",
@@ -18,9 +18,8 @@ pub const SCRIPTS: &[&str] = &[
     "buffered empty: put 0 5; flush; delete 0 5; compact; put 1 1; compact",
     "buffered segments: wide 0 5; reopen; wide 1 5; flush; compact",
     "sync segments: batch 0 200; batch 100 150; settle; delete 0 3; compact",
-    "buffered segments: put 7 1; flush; wide 0 5; widen; put 0 1; settle; wide 20 5; flush; settle",
-    "sync segments: wide 0 5; flush; widen; delete 1 1; settle; batch 0 30; reopen; settle",
-    "group-sync segments: widen; wide 0 5; settle; batch 60 90; compact; put 3 2",
-    "off segments: wide 0 5; flush; widen; wide 3 5; settle; delete 3 1; flush; settle; reopen",
-    "buffered segments: batch 0 120; compact 30 60; wide 0 5; compact 0 10; delete 31 2; compact 30 60",
+    "buffered segments: wide 0 5; widen; put 0 1; settle; flush",
+    "sync segments: widen; delete 1 1; settle; batch 0 30; reopen",
+    "off segments: wide 0 5; flush; widen; wide 3 5; settle; reopen",
+    "buffered segments: batch 0 60; compact 30 60; delete 31 2; compact 30 60",
 ];

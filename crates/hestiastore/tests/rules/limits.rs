@@ -28,8 +28,8 @@ fn m1_a_few_loaded_segments_answer_for_many() {
         }
     });
     assert_eq!(all(&index).len(), 4_000);
-    let cache = index.metrics_snapshot().cache;
-    assert!(cache.loaded_segments <= 4, "{} loaded", cache.loaded_segments);
+    let registry = index.metrics_snapshot().registry;
+    assert!(registry.loaded_segments <= 4, "{} loaded", registry.loaded_segments);
 }
 
 #[test]
@@ -96,10 +96,10 @@ fn m1_what_is_loaded_stays_within_its_budget() {
     index.wait_until_idle().unwrap();
     for n in 0..8_000 {
         assert_eq!(index.get(spread(n)).unwrap(), Some(vec![5; 64]));
-        let loaded_bytes = index.metrics_snapshot().cache.loaded_bytes;
+        let loaded_bytes = index.metrics_snapshot().registry.loaded_bytes;
         assert!(loaded_bytes <= BUDGET_BYTES, "{loaded_bytes}");
     }
-    assert!(index.metrics_snapshot().cache.evictions > 0);
+    assert!(index.metrics_snapshot().registry.evictions > 0);
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod durability;
 mod files;
 mod interplay;
 mod limits;
+mod loading;
 mod observed;
 mod order;
 mod pool;

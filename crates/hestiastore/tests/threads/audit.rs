@@ -62,14 +62,19 @@ pub fn assert_total(balances: &[Balance], what: &str) {
     assert_eq!(total, TOTAL, "{what}: {balances:?}");
 }
 
+/// A snapshot of some time ago, and what it showed then.
+struct Kept {
+    snapshot: Snapshot<u64, Vec<u8>>,
+    balances: Vec<Balance>,
+}
+
 /// One reading thread.
 pub struct Auditor<'a> {
     bank: &'a Bank,
     dice: Dice,
     /// The newest version seen of each account.
     seen: Vec<u64>,
-    /// A snapshot of some time ago, and what it showed then.
-    kept: Option<(Snapshot<u64, Vec<u8>>, Vec<Balance>)>,
+    kept: Option<Kept>,
 }
 
 impl<'a> Auditor<'a> {
@@ -115,11 +120,12 @@ impl<'a> Auditor<'a> {
             );
             self.seen[account] = version;
         }
-        if let Some((kept, before)) = &self.kept {
-            assert_eq!(audit(kept, other_way), *before, "a snapshot, looked at again in way {other_way}");
+        if let Some(kept) = &self.kept {
+            let now = audit(&kept.snapshot, other_way);
+            assert_eq!(now, kept.balances, "a snapshot, looked at again in way {other_way}");
         }
         match self.dice.below(6) {
-            0 => self.kept = Some((snapshot, balances)),
+            0 => self.kept = Some(Kept { snapshot, balances }),
             1 => self.kept = None,
             _ => assert_eq!(audit(&snapshot, other_way), balances, "ways {way} and {other_way}"),
         }

@@ -25,7 +25,7 @@ pub(crate) use child::{Arguments as ChildArguments, run as run_child};
 
 use crate::chance::Chance;
 use crate::outcome::{Outcome, failure};
-use child::Mode;
+pub(crate) use child::Mode;
 use pipe::{Promises, Word};
 use plan::Round;
 use store::Store;

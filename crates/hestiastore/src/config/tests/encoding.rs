@@ -47,6 +47,7 @@ fn f1_encoding_is_fixed_to_the_byte() {
         "0805 00000008 0000000000200000\n",
         "0806 00000008 0000000002000000\n",
         "0807 00000008 0000000020000000\n",
+        "0901 00000008 0000000400000000\n",
     );
     let config = Config::default().patched(&changed());
     let golden: String = golden.split_whitespace().collect();

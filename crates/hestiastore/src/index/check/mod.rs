@@ -84,6 +84,7 @@ impl IndexCheck {
 
 impl Core {
     pub(crate) fn check(&self) -> Result<CheckReport> {
+        let _span = self.check_span().entered();
         let mut check = IndexCheck::new();
         while check.step(self)?.is_some() {}
         self.note_scrubbed();

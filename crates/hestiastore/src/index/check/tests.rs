@@ -99,7 +99,7 @@ fn tamper_main(segment: &Segment, change: impl FnOnce(&mut RunRef)) {
 /// A handle to the same file that says something else of it.
 fn other_handle(run: &RunRef, file_bytes: u64, max_seq: u64, keys: (&[u8], &[u8])) -> Arc<RunHandle> {
     let graveyard = Arc::new(Graveyard::default());
-    RunHandle::new(run.handle.uid, file_bytes, max_seq, (keys.0.into(), keys.1.into()), &graveyard)
+    RunHandle::new(run.handle.uid, file_bytes, max_seq, (keys.0.into(), keys.1.into()), 0, &graveyard)
 }
 
 #[test]

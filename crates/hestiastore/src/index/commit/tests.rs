@@ -30,7 +30,7 @@ fn only_segment(core: &Core) -> Arc<Segment> {
 /// Takes a place in the log and the buffers, as a writer does that is then held up.
 pub(in crate::index) fn place(core: &Core, commit: &mut Commit) -> Placed {
     commit.record.finish_body();
-    core.take_room(commit.charge_bytes).unwrap();
+    core.take_room(commit.charge_bytes, &mut Stopwatch::default()).unwrap();
     let route = core.route.load_full();
     commit.route(&route);
     match core.try_place(commit, &route).unwrap() {
@@ -50,7 +50,7 @@ fn c2_a_stale_route_is_left_before_anything_is_handed_out() {
     let old = core.route.load_full();
     let mut commit = commit_of([1, 499]);
     commit.record.finish_body();
-    core.take_room(commit.charge_bytes).unwrap();
+    core.take_room(commit.charge_bytes, &mut Stopwatch::default()).unwrap();
     commit.route(&old);
     assert!(core.split_segment(&old.segments()[0], 2).unwrap());
     let last_seq = core.section.lock().last_seq();
@@ -88,7 +88,7 @@ fn c2_a_commit_comes_through_however_often_the_route_changes() {
     std::thread::scope(|scope| {
         let writer = scope.spawn(|| {
             for _ in 0..50 {
-                core.commit(&mut commit_of(0..10_000), Durability::Buffered).unwrap();
+                core.commit(&mut commit_of(0..10_000), Durability::Buffered, Timed::Batch).unwrap();
             }
         });
         while !writer.is_finished() {

@@ -105,6 +105,7 @@ fn d3_idle_work_gives_way_to_other_jobs() {
     assert!(!core.tidy_next().unwrap());
     assert_eq!((segment.version().runs().count(), delta_runs(&index)), (runs_before, 1));
     drop(flushing);
+    core.scheduler.wake_all();
     index.wait_until_idle().unwrap();
     assert!(index.check().unwrap().unnamed_files.is_empty(), "nothing is left of what was begun");
 }

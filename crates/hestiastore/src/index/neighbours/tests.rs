@@ -40,8 +40,17 @@ fn four_segments(directory: &SimulatedDirectory) -> Index {
 }
 
 fn split(index: &Index, place: usize, parts: u64) {
-    index.core.split_segment(&segments(index)[place], parts).unwrap();
+    split_segment(index, &segments(index)[place], parts);
     index.wait_until_idle().unwrap();
+}
+
+fn split_segment(index: &Index, segment: &Arc<Segment>, parts: u64) {
+    let slots = (segment.structural_slot.take(), segment.flush_slot.take());
+    if !segment.is_retired() {
+        index.core.split_segment(segment, parts).unwrap();
+    }
+    drop(slots);
+    index.core.scheduler.wake_all();
 }
 
 fn merge(index: &Index, places: std::ops::Range<usize>) {
@@ -339,7 +348,7 @@ fn d3_writers_come_through_merges_and_splits() {
             if round % 2 == 0 {
                 index.core.merge_neighbours(&now).unwrap();
             } else {
-                index.core.split_segment(&now[0], 3).unwrap();
+                split_segment(&index, &now[0], 3);
             }
             let snapshot = index.snapshot().unwrap();
             for writer in 0..3 {

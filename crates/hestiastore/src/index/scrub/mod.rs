@@ -102,6 +102,7 @@ pub(crate) struct BackgroundScrub {
 
 impl Core {
     pub(crate) fn scrub(&self, mut options: ScrubOptions<'_>) -> Result<CheckReport> {
+        let _span = self.scrub_span().entered();
         let pace = Pace { bytes_per_second: options.bytes_per_second };
         let clock = &self.environment.clock;
         let mut so_far = ScrubProgress { bytes: 0, total_bytes: self.scrubbed_in_all_bytes() };
@@ -143,6 +144,7 @@ impl Core {
 
     /// One step of the background scrub, and when the next is due.
     pub(super) fn scrub_step(&self) -> Result<()> {
+        let _span = self.scrub_span().entered();
         let start_micros = self.environment.clock.monotonic_micros();
         let mut scrub = self.background_scrub.lock();
         if scrub.check.is_none() {

@@ -18,11 +18,10 @@ mod slots;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use super::entries::EntryChunk;
-use super::statistics::RunStatistics;
+use crate::metrics::Tally;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use queue::{Queue, Ticket};
@@ -30,14 +29,21 @@ pub(super) use slots::RunSlots;
 
 const SHARDS: usize = 8;
 
+/// What is counted.
+const REQUESTS: usize = 0;
+const MISSES: usize = 1;
+
 /// What the cache has done, and what it holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct CacheStatistics {
-    pub(crate) hits: u64,
+    /// Without those of reads by key, which their segments count.
+    pub(crate) requests: u64,
     pub(crate) misses: u64,
     pub(crate) evictions: u64,
     /// Bytes of chunks that exist, those that only a reader still pins included.
     pub(crate) bytes: u64,
+    /// Of these, those that the cache has given up.
+    pub(crate) pinned_bytes: u64,
     pub(crate) budget_bytes: u64,
 }
 
@@ -59,17 +65,12 @@ impl Drop for Charge {
 pub(crate) struct ChunkCache {
     budget_bytes: AtomicU64,
     alive_bytes: Arc<AtomicU64>,
+    /// Bytes of chunks in slots.
+    cached_bytes: AtomicU64,
     evictions: AtomicU64,
     queues: [Mutex<Queue>; SHARDS],
-    runs: Mutex<Registry>,
-}
-
-/// Runs that are open, and the sum of those that were.
-#[derive(Debug, Default)]
-struct Registry {
-    next_id: u64,
-    open: HashMap<u64, Weak<RunSlots>>,
-    closed: RunStatistics,
+    tally: Tally<2>,
+    next_id: AtomicU64,
 }
 
 impl ChunkCache {
@@ -79,9 +80,11 @@ impl ChunkCache {
         Arc::new(Self {
             budget_bytes: AtomicU64::new(budget_bytes),
             alive_bytes: Arc::default(),
+            cached_bytes: AtomicU64::new(0),
             evictions: AtomicU64::new(0),
             queues: std::array::from_fn(|_| Mutex::new(Queue::new(places))),
-            runs: Mutex::default(),
+            tally: Tally::default(),
+            next_id: AtomicU64::new(0),
         })
     }
 
@@ -92,53 +95,48 @@ impl ChunkCache {
     }
 
     pub(crate) fn statistics(&self) -> CacheStatistics {
-        let runs = self.run_statistics();
+        let sums = self.tally.sums();
+        let bytes = self.alive_bytes.load(Ordering::Relaxed);
         CacheStatistics {
-            hits: runs.chunk_requests.saturating_sub(runs.chunk_misses),
-            misses: runs.chunk_misses,
+            requests: sums[REQUESTS],
+            misses: sums[MISSES],
             evictions: self.evictions.load(Ordering::Relaxed),
-            bytes: self.alive_bytes.load(Ordering::Relaxed),
+            bytes,
+            pinned_bytes: bytes.saturating_sub(self.cached_bytes.load(Ordering::Relaxed)),
             budget_bytes: self.budget_bytes.load(Ordering::Relaxed),
         }
     }
 
-    /// The sum over all runs, also of those that are closed.
-    pub(crate) fn run_statistics(&self) -> RunStatistics {
-        let (mut sum, open): (RunStatistics, Vec<_>) = {
-            let registry = self.runs.lock();
-            (registry.closed, registry.open.values().filter_map(Weak::upgrade).collect())
-        };
-        for slots in open {
-            sum = sum + slots.counters.statistics();
-        }
-        sum
+    #[inline]
+    pub(super) fn note_request(&self) {
+        self.tally.add(REQUESTS, 1);
+    }
+
+    #[inline]
+    pub(super) fn note_miss(&self) {
+        self.tally.add(MISSES, 1);
     }
 
     /// Slots for a run of so many entry chunks. Give them back with [`ChunkCache::close`].
     pub(super) fn open(self: &Arc<Self>, chunks: usize) -> Arc<RunSlots> {
-        let mut registry = self.runs.lock();
-        let id = registry.next_id;
-        registry.next_id += 1;
-        let slots = Arc::new(RunSlots::new(id, chunks));
-        registry.open.insert(id, Arc::downgrade(&slots));
-        slots
+        Arc::new(RunSlots::new(self.next_id.fetch_add(1, Ordering::Relaxed), chunks))
     }
 
     /// Empties the slots of a run that nobody uses any more.
     pub(super) fn close(&self, slots: &RunSlots) {
-        slots.clear();
-        let mut registry = self.runs.lock();
-        registry.open.remove(&slots.id);
-        registry.closed = registry.closed + slots.counters.statistics();
+        self.cached_bytes.fetch_sub(slots.clear(), Ordering::Relaxed);
     }
 
     /// Keeps a chunk that was just loaded. Returns the one to use: another thread may have been first.
     pub(super) fn insert(&self, slots: &Arc<RunSlots>, at: usize, mut chunk: EntryChunk) -> Arc<EntryChunk> {
         let bytes = chunk.memory_bytes();
         self.alive_bytes.fetch_add(bytes, Ordering::Relaxed);
+        // Before it can be evicted.
+        self.cached_bytes.fetch_add(bytes, Ordering::Relaxed);
         chunk.charge = Some(Charge { bytes, alive_bytes: Arc::clone(&self.alive_bytes) });
         let chunk = Arc::new(chunk);
         if let Err(earlier) = slots.fill(at, &chunk) {
+            self.cached_bytes.fetch_sub(bytes, Ordering::Relaxed);
             return earlier;
         }
         let shard = (slots.id as usize).wrapping_add(at) % SHARDS;
@@ -171,6 +169,7 @@ impl ChunkCache {
     fn evict(&self, victim: Ticket) -> u64 {
         let epoch = self.epoch(self.evictions.load(Ordering::Relaxed));
         let bytes = victim.slots.empty(victim.at as usize, epoch);
+        self.cached_bytes.fetch_sub(bytes, Ordering::Relaxed);
         // A ticket of a closed run finds its slot empty.
         self.evictions.fetch_add(u64::from(bytes != 0), Ordering::Relaxed);
         bytes

@@ -3,21 +3,19 @@
 use std::sync::Arc;
 
 use crate::run::entries::EntryChunk;
-use crate::run::statistics::RunCounters;
 use crate::sync::atomic::{AtomicU8, Ordering};
 use crate::sync::{ArcSwapOption, Guard};
 
 /// Uses are counted up to here; more would only lengthen a chunk's stay.
 const MAX_USES: u8 = 3;
 
-/// One place a chunk, and the run's counters.
+/// One place a chunk.
 #[derive(Debug)]
 pub(in crate::run) struct RunSlots {
     pub(super) id: u64,
     slots: Box<[ArcSwapOption<EntryChunk>]>,
     /// The epoch in which a chunk was last evicted, 0 for never.
     evicted: Box<[AtomicU8]>,
-    pub(in crate::run) counters: RunCounters,
 }
 
 impl RunSlots {
@@ -26,7 +24,6 @@ impl RunSlots {
             id,
             slots: (0..chunks).map(|_| ArcSwapOption::const_empty()).collect(),
             evicted: (0..chunks).map(|_| AtomicU8::new(0)).collect(),
-            counters: RunCounters::default(),
         }
     }
 
@@ -68,8 +65,11 @@ impl RunSlots {
         chunk.map_or(0, |chunk| chunk.memory_bytes())
     }
 
-    pub(super) fn clear(&self) {
-        self.slots.iter().for_each(|slot| slot.store(None));
+    /// Empties all. Returns the bytes that they held.
+    pub(super) fn clear(&self) -> u64 {
+        let bytes =
+            |slot: &ArcSwapOption<EntryChunk>| slot.swap(None).map_or(0, |chunk| chunk.memory_bytes());
+        self.slots.iter().map(bytes).sum()
     }
 
     pub(super) fn was_evicted_lately(&self, at: usize, epoch: u8) -> bool {

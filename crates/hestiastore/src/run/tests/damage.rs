@@ -29,7 +29,7 @@ fn answers_are_right_or_errors(written: &Written, versions: &[Version]) -> bool 
     for version in versions {
         for snapshot in [version.seq, version.seq - 1, u64::MAX] {
             let expected = versions.iter().find(|v| v.key == version.key && v.seq <= snapshot);
-            match run.get(&version.key, key_hash(SEED, &version.key), snapshot) {
+            match run.get_alone(&version.key, snapshot) {
                 Err(error) => failed |= is_damage(&error),
                 Ok(found) => {
                     let found = found.map(|found| (found.seq, found.kind, found.value.to_vec()));

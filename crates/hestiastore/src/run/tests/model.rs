@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::support::*;
+use crate::metrics::SegmentCounters;
 use crate::run::*;
 
 /// The newest version up to the snapshot.
@@ -11,7 +12,7 @@ fn expected_get<'a>(versions: &'a [Version], key: &[u8], snapshot: u64) -> Optio
 }
 
 fn check_get(run: &Run, versions: &[Version], key: &[u8], snapshot: u64) {
-    let found = run.get(key, key_hash(SEED, key), snapshot).unwrap();
+    let found = run.get_alone(key, snapshot).unwrap();
     match (expected_get(versions, key, snapshot), found) {
         (None, None) => {}
         (Some(expected), Some(found)) => {
@@ -216,7 +217,7 @@ fn f6_properties_tell_what_was_covered() {
     writer.finish().unwrap();
     let run = Arc::new(Run::open(&directory, 5, UUID, ChunkCache::new(0)).unwrap());
     assert_eq!(run.properties().seqs, Some((10, 90)));
-    assert!(run.get(b"", key_hash(SEED, b""), 9).unwrap().is_none());
+    assert!(run.get_alone(b"", 9).unwrap().is_none());
     check_both_ways(&run, &[], CursorPurpose::Merge);
 
     let mut writer = RunWriter::create(&directory, &settings(), identity(6)).unwrap();
@@ -256,13 +257,17 @@ fn a_point_read_is_one_read_and_a_cached_one_none() {
     let written = write(&versions, &settings());
     let run = written.open().unwrap();
     let before = written.files.reads(&written.name());
-    check_get(&run, &versions, &77u32.to_be_bytes(), 5);
-    assert_eq!(written.files.reads(&written.name()), before + 1);
-    check_get(&run, &versions, &78u32.to_be_bytes(), 5);
-    assert_eq!(written.files.reads(&written.name()), before + 1);
-    assert_eq!(run.filter_statistics().positives, 2);
-    let cache = run.cache.statistics();
-    assert_eq!((cache.hits, cache.misses), (1, 1));
+    let counters = SegmentCounters::default();
+    for key in [77u32, 78] {
+        let key = key.to_be_bytes();
+        let found = run.get(&key, key_hash(SEED, &key), 5, &mut Probe::new(&counters)).unwrap();
+        assert_eq!(found.map(|found| found.seq), expected_get(&versions, &key, 5).map(|found| found.seq));
+        assert_eq!(written.files.reads(&written.name()), before + 1);
+    }
+    let sums = counters.sums();
+    assert_eq!((sums.filter_positives, sums.chunk_requests), (2, 2));
+    assert_eq!((sums.chunk_reads, sums.reads_from_disk), (1, 1));
+    assert_eq!(run.cache.statistics().misses, 1);
 }
 
 #[test]

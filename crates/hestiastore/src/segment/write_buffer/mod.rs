@@ -8,6 +8,7 @@
 //! `(start, cut]` of its key range. Freezing is a stamp; whoever wrote before it is still let in.
 
 mod arena;
+mod slabs;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ mod view;
 use std::fmt;
 use std::sync::Arc;
 
+pub(crate) use slabs::SlabPool;
 pub(crate) use table::{Version, key_head};
 pub(crate) use view::BufferView;
 
@@ -35,6 +37,7 @@ const SHARDS: usize = 8;
 pub(crate) struct WriteBuffer {
     shards: [Table; SHARDS],
     sorted: ArcSwap<view::Lists>,
+    pool: Arc<SlabPool>,
     cut: AtomicU64,
     least_seq: AtomicU64,
     /// What the buffer was charged when it was frozen.
@@ -50,16 +53,23 @@ pub(crate) fn charge_bytes(key_bytes: usize, value_bytes: usize) -> u64 {
 }
 
 impl WriteBuffer {
-    pub(crate) fn new(expected_keys: usize) -> Self {
+    /// Takes no memory for entries before the first insert.
+    pub(crate) fn in_pool(expected_keys: usize, pool: &Arc<SlabPool>) -> Self {
         Self {
-            shards: std::array::from_fn(|_| Table::new(expected_keys / SHARDS)),
+            shards: std::array::from_fn(|_| Table::new(expected_keys / SHARDS, pool)),
             sorted: ArcSwap::default(),
+            pool: Arc::clone(pool),
             cut: AtomicU64::new(UNCUT),
             least_seq: AtomicU64::new(u64::MAX),
             stamped_bytes: AtomicU64::new(0),
             users: AtomicU64::new(1),
             shared: AtomicBool::new(false),
         }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn new(expected_keys: usize) -> Self {
+        Self::in_pool(expected_keys, &SlabPool::new(1 << 20))
     }
 
     /// Adds a version. `hash` is the index's hash of `key`.

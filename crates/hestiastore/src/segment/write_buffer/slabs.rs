@@ -1,8 +1,7 @@
 //! The memory that the write buffers of an index are made of: counted, given back, used again.
 //!
-//! Slabs have few sizes, so that what one buffer gives back fits another. A new one is an eighth of what its
-//! buffer holds already: an idle segment's buffer costs next to nothing, and what a buffer has and
-//! does not use stays below a quarter of what it uses.
+//! Slabs have few sizes, so that what one buffer gives back fits another. A new one is a quarter of what its
+//! table holds already, or less: a small buffer costs little, an idle segment's buffer nothing.
 
 use std::mem::MaybeUninit;
 use std::sync::Arc;
@@ -13,8 +12,8 @@ use crate::sync::Mutex;
 /// Memory of 8-byte words.
 pub(super) type Slab = Box<[MaybeUninit<u64>]>;
 
-const SMALLEST_WORDS: usize = 64;
-pub(super) const LARGEST_WORDS: usize = 64 * 1024;
+const SMALLEST_WORDS: usize = 32;
+pub(super) const LARGEST_WORDS: usize = 32 * 1024;
 /// The sizes double from the smallest to the largest.
 const SIZES: usize = (LARGEST_WORDS / SMALLEST_WORDS).ilog2() as usize + 1;
 
@@ -61,10 +60,11 @@ impl SlabPool {
         self.view_bytes.load(Ordering::Relaxed)
     }
 
-    /// The words of a slab for a buffer that holds so many bytes, with room for several allocations like this.
+    /// The words of a slab for an arena that holds so many bytes, with room for several allocations like this.
     pub(super) fn usual_words(held_bytes: usize, wanted_words: usize) -> usize {
-        let words = (held_bytes / 8 / 8).max(wanted_words * 8);
-        words.next_power_of_two().clamp(SMALLEST_WORDS, LARGEST_WORDS)
+        let by_held = (held_bytes / 8 / 4).checked_ilog2().map_or(1, |log| 1 << log);
+        let by_wanted = (wanted_words * 4).next_power_of_two();
+        by_held.max(by_wanted).clamp(SMALLEST_WORDS, LARGEST_WORDS)
     }
 
     /// A slab of exactly so many words.
@@ -159,8 +159,9 @@ mod tests {
     #[test]
     fn slabs_grow_with_their_buffer_and_with_what_is_wanted() {
         assert_eq!(SlabPool::usual_words(0, 1), SMALLEST_WORDS);
-        assert_eq!(SlabPool::usual_words(0, 100), 1024);
-        assert_eq!(SlabPool::usual_words(1 << 20, 1), 16 * 1024);
+        assert_eq!(SlabPool::usual_words(0, 100), 512);
+        assert_eq!(SlabPool::usual_words((2 << 20) - 1, 1), 32 * 1024);
+        assert_eq!(SlabPool::usual_words(100_000, 1), 2 * 1024);
         assert_eq!(SlabPool::usual_words(1 << 30, 1), LARGEST_WORDS);
     }
 }

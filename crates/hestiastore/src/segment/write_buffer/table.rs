@@ -20,13 +20,15 @@
 #![expect(unsafe_code, reason = "lock-free readers over nodes that live as long as the table")]
 
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
 
 use super::arena::Arena;
+use super::slabs::SlabPool;
 use crate::run::EntryKind;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
-const FIRST_SLOTS: usize = 64;
+const FIRST_SLOTS: usize = 16;
 
 #[repr(C)]
 struct NodeHeader {
@@ -92,6 +94,19 @@ impl Slots {
         self.tags.len() * (1 + size_of::<usize>())
     }
 
+    /// An array twice as large with the same nodes.
+    fn grown(&self) -> Box<Self> {
+        let larger = Self::new(self.tags.len() * 2);
+        for node in self.nodes.iter() {
+            let node = node.load(Ordering::Relaxed);
+            if let Some(header) = NonNull::new(node) {
+                // SAFETY: a placed node; only its immutable hash is read.
+                larger.place(unsafe { header.as_ref() }.hash, node);
+            }
+        }
+        larger
+    }
+
     /// Puts a node into the first empty slot of its sequence; there must be one.
     fn place(&self, hash: u32, node: *mut NodeHeader) {
         let mut slot = slot_of(hash) & self.mask;
@@ -122,12 +137,16 @@ struct Inserter {
 /// See the module. Neighbours in an array share no cache line.
 #[repr(align(128))]
 pub(super) struct Table {
+    /// Null before the first insert.
     current: AtomicPtr<Slots>,
     newest: AtomicPtr<NodeHeader>,
     node_count: AtomicUsize,
     /// What [`entry_bytes`] says of all that was inserted.
     charged_bytes: AtomicU64,
     inserter: Mutex<Inserter>,
+    /// Slots of the first array.
+    first_slots: usize,
+    pool: Arc<SlabPool>,
 }
 
 // SAFETY: nodes are shared by the rules of the module: immutable but for atomics, alive with the table.
@@ -239,17 +258,17 @@ impl Table {
         unsafe { address.0.as_ref() }
     }
 
-    pub(super) fn new(expected_keys: usize) -> Self {
-        let slots = Slots::new((expected_keys * 2).next_power_of_two().max(FIRST_SLOTS));
-        let table = Self {
+    /// Takes no memory for entries before the first insert.
+    pub(super) fn new(expected_keys: usize, pool: &Arc<SlabPool>) -> Self {
+        Self {
             current: AtomicPtr::new(ptr::null_mut()),
             newest: AtomicPtr::new(ptr::null_mut()),
             node_count: AtomicUsize::new(0),
             charged_bytes: AtomicU64::new(0),
-            inserter: Mutex::new(Inserter { arena: Arena::new(), arrays: Vec::new(), count: 0 }),
-        };
-        table.publish(&mut table.inserter.lock(), slots);
-        table
+            inserter: Mutex::new(Inserter { arena: Arena::new(pool), arrays: Vec::new(), count: 0 }),
+            first_slots: (expected_keys * 2).next_power_of_two().max(FIRST_SLOTS),
+            pool: Arc::clone(pool),
+        }
     }
 
     /// The number of distinct keys.
@@ -269,20 +288,23 @@ impl Table {
         inserter.arena.reserved_bytes() + arrays
     }
 
-    fn publish(&self, inserter: &mut Inserter, slots: Box<Slots>) {
+    fn publish(&self, inserter: &mut Inserter, slots: Box<Slots>) -> &Slots {
+        self.pool.count(slots.bytes() as u64);
         let address = NonNull::from(Box::leak(slots));
         inserter.arrays.push(address);
         self.current.store(address.as_ptr(), Ordering::Release);
+        // SAFETY: kept until the table is dropped.
+        unsafe { address.as_ref() }
     }
 
-    fn slots(&self) -> &Slots {
-        // SAFETY: `current` is one of `arrays`, which are kept until the table is dropped.
-        unsafe { &*self.current.load(Ordering::Acquire) }
+    fn slots(&self) -> Option<&Slots> {
+        // SAFETY: `current` is null or one of `arrays`, which are kept until the table is dropped.
+        unsafe { self.current.load(Ordering::Acquire).as_ref() }
     }
 
     /// Finds a key. Takes no lock.
     pub(super) fn find(&self, key: &[u8], hash: u32) -> Option<Node<'_>> {
-        let slots = self.slots();
+        let slots = self.slots()?;
         let tag = tag_of(hash);
         let mut slot = slot_of(hash) & slots.mask;
         loop {
@@ -313,28 +335,22 @@ impl Table {
             link_version(node.header, version);
             return;
         }
-        if (inserter.count + 1) * 4 > self.slots().tags.len() * 3 {
-            self.grow(&mut inserter);
-        }
+        let slots = self.slots_for_one_more(&mut inserter);
         let before = self.newest.load(Ordering::Relaxed);
         let node = new_node(&mut inserter.arena, key, hash, version, before);
-        self.slots().place(hash, node.as_ptr());
+        slots.place(hash, node.as_ptr());
         self.newest.store(node.as_ptr(), Ordering::Release);
         inserter.count += 1;
         self.node_count.store(inserter.count, Ordering::Relaxed);
     }
 
-    fn grow(&self, inserter: &mut Inserter) {
-        let old = self.slots();
-        let larger = Slots::new(old.tags.len() * 2);
-        for node in old.nodes.iter() {
-            let node = node.load(Ordering::Relaxed);
-            if let Some(header) = NonNull::new(node) {
-                // SAFETY: a placed node; only its immutable hash is read.
-                larger.place(unsafe { header.as_ref() }.hash, node);
-            }
-        }
-        self.publish(inserter, larger);
+    fn slots_for_one_more(&self, inserter: &mut Inserter) -> &Slots {
+        let slots = match self.slots() {
+            Some(slots) if (inserter.count + 1) * 4 <= slots.tags.len() * 3 => return slots,
+            Some(full) => full.grown(),
+            None => Slots::new(self.first_slots),
+        };
+        self.publish(inserter, slots)
     }
 
     /// The nodes from the newest back to `known` (left out), which a former call gave as newest.
@@ -358,7 +374,8 @@ impl Drop for Table {
     fn drop(&mut self) {
         for slots in self.inserter.get_mut().arrays.drain(..) {
             // SAFETY: each came from `Box::leak` in `publish` and is dropped once.
-            drop(unsafe { Box::from_raw(slots.as_ptr()) });
+            let slots = unsafe { Box::from_raw(slots.as_ptr()) };
+            self.pool.discount(slots.bytes() as u64);
         }
     }
 }

@@ -6,10 +6,11 @@
 
 #![expect(unsafe_code, reason = "turns addresses of the buffer's own nodes into references")]
 
-use std::ops::Range;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 use super::super::Segment;
+use super::slabs::CountedView;
 use super::table::{Node, NodeAddress};
 use super::{SHARDS, WriteBuffer};
 
@@ -23,10 +24,32 @@ struct Place {
     address: NodeAddress,
 }
 
+/// Places in the order of their keys, counted among the views of the buffer's pool.
+struct SortedList {
+    places: Vec<Place>,
+    _counted: CountedView,
+}
+
+impl SortedList {
+    fn new(buffer: &WriteBuffer, places: Vec<Place>) -> Arc<Self> {
+        let bytes = places.capacity() * size_of::<Place>();
+        let counted = CountedView::new(&buffer.pool, bytes as u64);
+        Arc::new(Self { places, _counted: counted })
+    }
+}
+
+impl Deref for SortedList {
+    type Target = [Place];
+
+    fn deref(&self) -> &[Place] {
+        &self.places
+    }
+}
+
 /// The lists as of some moment, and how far back they reach.
 #[derive(Clone, Default)]
 pub(super) struct Lists {
-    lists: Vec<Arc<[Place]>>,
+    lists: Vec<Arc<SortedList>>,
     newest: Newest,
 }
 
@@ -49,7 +72,7 @@ impl BufferView {
         let lists = if fresh.is_empty() {
             known
         } else {
-            let extended = Arc::new(extend(&known, fresh, newest));
+            let extended = Arc::new(extend(buffer, &known, fresh, newest));
             // Of two scans that sort at once one keeps its work for later ones; both may use theirs.
             buffer.sorted.compare_and_swap(&known, Arc::clone(&extended));
             extended
@@ -95,18 +118,18 @@ impl BufferView {
         let (mut fresh, newest) = newer_than(buffer, &known.newest);
         sort(&mut fresh, threads);
         let list = known.lists.iter().rev().fold(fresh, |sorted, list| merge(&sorted, list));
-        let lists = Lists { lists: vec![list.into()], newest };
+        let lists = Lists { lists: vec![SortedList::new(buffer, list)], newest };
         Self { _buffer: Arc::clone(buffer), lists: Arc::new(lists) }
     }
 }
 
-fn extend(known: &Lists, mut sorted: Vec<Place>, newest: Newest) -> Lists {
+fn extend(buffer: &WriteBuffer, known: &Lists, mut sorted: Vec<Place>, newest: Newest) -> Lists {
     sort(&mut sorted, 1);
     let mut lists = known.lists.clone();
     while let Some(last) = lists.pop_if(|last| sorted.len() * 2 >= last.len()) {
         sorted = merge(&last, &sorted);
     }
-    lists.push(sorted.into());
+    lists.push(SortedList::new(buffer, sorted));
     Lists { lists, newest }
 }
 
