@@ -9,6 +9,9 @@ use super::text::show_bytes;
 /// What all inputs of a merge read ahead together, but for a little of each.
 pub(crate) const MERGE_AHEAD_BYTES: u64 = 4 << 20;
 
+/// A run that has so many keys is cut: the hashes of all its keys are in memory until its filter is made.
+pub(crate) const MOST_KEYS_A_RUN: u64 = 2 << 20;
+
 /// The budgets and bounds of an index, in bytes.
 ///
 /// An estimate for planning: it counts what the configuration bounds, not the bounds and references
@@ -80,8 +83,8 @@ impl Config {
     /// The budgets one by one.
     pub fn memory_estimate(&self) -> MemoryEstimate {
         let buffers = self.io.buffer_bytes.saturating_mul(2);
-        let filter = self.segment.target_bytes / 64 * 8;
-        let job = MERGE_AHEAD_BYTES.saturating_add(buffers).saturating_add(filter);
+        let hashes = MOST_KEYS_A_RUN * 8;
+        let job = MERGE_AHEAD_BYTES.saturating_add(buffers).saturating_add(hashes);
         MemoryEstimate {
             write_buffer_bytes: self.write_buffer.budget_bytes,
             delta_cache_bytes: self.write_buffer.delta_cache_bytes,

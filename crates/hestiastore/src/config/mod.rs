@@ -38,8 +38,8 @@ pub use groups::{
     SegmentPatch, WriteBufferConfig, WriteBufferPatch,
 };
 pub use knob::{KnobInfo, Reopen};
-pub(crate) use memory::MERGE_AHEAD_BYTES;
 pub use memory::MemoryEstimate;
+pub(crate) use memory::{MERGE_AHEAD_BYTES, MOST_KEYS_A_RUN};
 pub(crate) use merge::merge_at_open;
 pub use patch::ConfigPatch;
 

@@ -318,12 +318,12 @@ fn opening_validates_the_result() {
 fn memory_estimate_adds_up() {
     let config = Config::default();
     let estimate = config.memory_estimate();
-    assert_eq!(estimate.maintenance_bytes, 2 * ((4 << 20) + 2 * (256 << 10) + (8 << 20)));
-    assert_eq!(config.memory_estimate_bytes(), (64 + 32 + 64 + 256 + 8 + 24 + 25) << 20);
+    assert_eq!(estimate.maintenance_bytes, 2 * ((4 << 20) + 2 * (256 << 10) + (16 << 20)));
+    assert_eq!(config.memory_estimate_bytes(), (64 + 32 + 64 + 256 + 8 + 24 + 41) << 20);
     assert_eq!(
         estimate.to_string(),
-        "473MiB (write buffers 64MiB, delta cache 32MiB, chunk cache 64MiB, sparse indexes and Bloom \
-         filters 256MiB, spare slabs 8MiB, sorted views 24MiB, maintenance 25MiB, log 0)"
+        "489MiB (write buffers 64MiB, delta cache 32MiB, chunk cache 64MiB, sparse indexes and Bloom \
+         filters 256MiB, spare slabs 8MiB, sorted views 24MiB, maintenance 41MiB, log 0)"
     );
     let mut huge = Config::default();
     (huge.cache.chunk_bytes, huge.io.buffer_bytes) = (u64::MAX, u64::MAX);

@@ -38,6 +38,8 @@ struct Line {
     next_number: u64,
     /// What the first in line was held up by when it looked last.
     cause: Option<StallCause>,
+    /// Numbers of those who were let in by others, and may not know it yet.
+    admitted: Vec<u64>,
     /// How far merges have fallen behind.
     crowding: PressurePerMille,
     pace: Pace,
@@ -116,9 +118,14 @@ impl WriteBudget {
         self.used_bytes.fetch_update(Ordering::SeqCst, Ordering::SeqCst, taken).is_ok()
     }
 
+    /// Whether anybody is in line.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        self.crowded.load(Ordering::Acquire)
+    }
+
     /// The amount that the first in line waits for.
     pub(crate) fn wanted_bytes(&self) -> Option<u64> {
-        if !self.crowded.load(Ordering::Acquire) {
+        if !self.is_waited_for() {
             return None;
         }
         self.line.lock().waiting.front().map(|first| first.bytes)
@@ -144,6 +151,10 @@ impl WriteBudget {
         let mut asking = None;
         let mut held_up_by = None;
         let taken = loop {
+            if let Some(place) = line.admitted.iter().position(|admitted| *admitted == number) {
+                line.admitted.swap_remove(place);
+                return (Ok(()), held_up_by);
+            }
             if self.stopped.load(Ordering::Acquire) {
                 break Err(NoRoom::Stopped);
             }
@@ -207,11 +218,25 @@ impl WriteBudget {
     fn leave(&self, mut line: MutexGuard<'_, Line>, number: u64) {
         line.waiting.retain(|waiting| waiting.number != number);
         line.cause = None;
+        self.admit_others(&mut line);
         self.set_open(&line);
-        let others_wait = !line.waiting.is_empty();
+        let others_wait = !line.waiting.is_empty() || !line.admitted.is_empty();
         drop(line);
         if others_wait {
             self.moved.notify_all();
+        }
+    }
+
+    /// Gives their room to those next in line for whom it is there by now. If each had to wake up first to take it,
+    /// whoever was let in before would come back meanwhile and stand behind: the line would never end, and each
+    /// write cost a change of threads.
+    fn admit_others(&self, line: &mut Line) {
+        while let Some(bytes) = line.waiting.front().map(|first| first.bytes) {
+            let asking = Asking { bytes, since_nanos: self.now_nanos(), has_slept: false, has_paid: false };
+            let is_let_in = !self.stopped.load(Ordering::Acquire)
+                && matches!(self.look(line, &asking, false), Found::Room);
+            let Some(first) = line.waiting.pop_front_if(|_| is_let_in) else { return };
+            line.admitted.push(first.number);
         }
     }
 

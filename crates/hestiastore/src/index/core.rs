@@ -42,6 +42,10 @@ pub(crate) struct Core {
     pub(crate) name: Box<str>,
     pub(crate) directory: Arc<dyn Directory>,
     pub(crate) environment: Environment,
+    /// What the machine and its control groups allowed at the opening, if that is known.
+    pub(crate) available_bytes: Option<u64>,
+    /// As configured, whatever this machine has room for: it must not reshape the segments.
+    pub(crate) stored_write_budget_bytes: u64,
     /// As stored, but for budgets that do not fit the memory that there is.
     pub(crate) config: Config,
     /// As it is to be stored.
@@ -150,7 +154,7 @@ impl Core {
     /// has at least 1 MiB of write buffer (PROTOCOL D3).
     pub(crate) fn merge_limits(&self) -> MergeLimits {
         const LEAST_BUFFER_BYTES: u64 = 1 << 20;
-        let most_segments = (self.config.write_buffer.budget_bytes / LEAST_BUFFER_BYTES).max(1);
+        let most_segments = (self.stored_write_budget_bytes / LEAST_BUFFER_BYTES).max(1);
         MergeLimits {
             target_bytes: self.config.segment.target_bytes.max(self.stored_bytes() / most_segments),
             fan_in: self.config.segment.delta_fan_in as usize,

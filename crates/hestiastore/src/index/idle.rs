@@ -26,6 +26,14 @@ pub(crate) struct IdleWork {
     tidy_at_edit: Option<u64>,
 }
 
+/// What idle work did with a segment.
+enum Tidied {
+    Done,
+    NotNeeded,
+    /// For a reason that may pass without an edit.
+    NotNow,
+}
+
 impl Core {
     pub(super) fn start_idle_work(&self) {
         if self.config.maintenance.automatic {
@@ -80,33 +88,38 @@ impl Core {
             return Ok(false);
         }
         let referenced = referenced_bytes(route.segments());
+        let mut is_tidy = true;
         for segment in route.segments() {
             match self.note_damage(segment, self.tidy_segment(segment, &referenced)) {
-                Ok(false) => {}
-                Ok(true) => return Ok(true),
+                Ok(Tidied::NotNeeded) => {}
+                Ok(Tidied::NotNow) => is_tidy = false,
+                Ok(Tidied::Done) => return Ok(true),
                 // It gave way.
                 Err(Error::Closed) => return Ok(false),
                 Err(error) => {
                     segment.merges_fail.store(true, Ordering::Release);
                     self.plan_retry(&self.merge_retry);
+                    self.note_crowding();
                     return Err(error);
                 }
             }
         }
         self.look_for_small_neighbours();
-        self.idle_work.lock().tidy_at_edit = Some(edit_number);
+        if is_tidy {
+            self.idle_work.lock().tidy_at_edit = Some(edit_number);
+        }
         Ok(false)
     }
 
-    /// Merges the deltas of a segment into main, or rewrites what needs it. `false`: nothing does.
-    fn tidy_segment(&self, segment: &Arc<Segment>, referenced: &HashMap<u64, u64>) -> Result<bool> {
-        let Some(slot) = segment.structural_slot.try_take() else { return Ok(false) };
-        let is_left_alone = segment.is_retired()
-            || segment.damaged.load(Ordering::Acquire)
-            || segment.merges_fail.load(Ordering::Acquire)
-            || self.is_ending();
-        if is_left_alone {
-            return Ok(false);
+    /// Merges the deltas of a segment into main, or rewrites what needs it.
+    fn tidy_segment(&self, segment: &Arc<Segment>, referenced: &HashMap<u64, u64>) -> Result<Tidied> {
+        let now_micros = self.environment.clock.monotonic_micros();
+        let Some(slot) = segment.structural_slot.try_take() else { return Ok(Tidied::NotNow) };
+        if segment.damaged.load(Ordering::Acquire) {
+            return Ok(Tidied::NotNeeded);
+        }
+        if segment.is_retired() || segment.merges_fail.load(Ordering::Acquire) || self.is_ending() {
+            return Ok(Tidied::NotNow);
         }
         let version = segment.version().clone();
         let flushed = version.flushed_layers();
@@ -114,14 +127,17 @@ impl Core {
             MergeScope::OverlappedMain
         } else if let Some(place) = place_of_remnant(&version, referenced) {
             MergeScope::MainAt(place..place + 1)
+        } else if segment.apart_until_micros.load(Ordering::Acquire) > now_micros {
+            // It may belong together with its neighbours, later.
+            return Ok(Tidied::NotNow);
         } else {
-            return Ok(false);
+            return Ok(Tidied::NotNeeded);
         };
         self.merge_layers(segment, &version, flushed, &scope, Occasion::WhenIdle)?;
         drop(slot);
         // It may be large enough to be split, or full of crumbs.
         self.scheduler.request_structural(segment);
-        Ok(true)
+        Ok(Tidied::Done)
     }
 }
 

@@ -203,9 +203,9 @@ impl Jobs {
         self.neighbours && self.pauses == 0
     }
 
-    /// While a job is at work nothing is idle; its end lets everybody look again.
+    /// While a job waits or is at work nothing is idle; its end lets everybody look again.
     fn idle_due_micros(&self) -> Option<u64> {
-        self.idle_due_micros.filter(|_| self.pauses == 0 && self.waited_for_at_work == 0)
+        self.idle_due_micros.filter(|_| self.pauses == 0 && self.is_idle())
     }
 
     /// When something is due that waits for a time.

@@ -263,9 +263,7 @@ impl Core {
     pub(crate) fn tend_segment(&self, segment: &Arc<Segment>) -> Result<()> {
         if self.tend_once(segment)? {
             self.scheduler.request_structural(segment);
-            return Ok(());
         }
-        self.look_for_small_neighbours();
         Ok(())
     }
 
@@ -294,7 +292,7 @@ impl Core {
                 let scope = MergeScope::MainAt(places);
                 self.merge_layers(segment, &version, 0..0, &scope, Occasion::Asked).map(|()| true)
             }
-            StructuralJob::Split(parts) => self.split_or_leave_to_flush(segment, parts).map(|()| false),
+            StructuralJob::Split(parts) => self.split_or_leave_to_flush(segment, parts),
         };
         self.note_damage(segment, outcome)
     }

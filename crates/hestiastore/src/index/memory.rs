@@ -1,8 +1,8 @@
 //! One account over all memory that an index takes (PROTOCOL M3).
 //!
 //! Each kind has a budget or a bound ([`crate::config::MemoryEstimate`] adds them up). What may go beyond:
-//! one value larger than a budget; write buffers by what their tables and slabs have in reserve (a quarter at most,
-//! and some KiB for each segment written to); what readers pin of chunks and buffers that are gone otherwise; the
+//! one value larger than a budget; write buffers by what their tables and slabs have in reserve (a quarter,
+//! up to a half where entries are small, and some KiB for each segment written to); what readers pin of chunks and buffers that are gone otherwise; the
 //! writes that a read-only open finds in the log.
 
 use super::core::Core;
@@ -31,7 +31,7 @@ impl Core {
             + memory.loaded_bytes
             + memory.maintenance_bytes;
         memory.estimate_bytes = self.config.memory_estimate_bytes();
-        memory.available_bytes = self.environment.memory.limit_bytes();
+        memory.available_bytes = self.available_bytes;
         memory
     }
 }

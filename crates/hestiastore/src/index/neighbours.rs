@@ -66,6 +66,7 @@ impl Core {
         if matches!(&merged, Err(error) if !matches!(error, Error::Closed)) {
             parents.iter().for_each(|parent| parent.merges_fail.store(true, Ordering::Release));
             self.plan_retry(&self.merge_retry);
+            self.note_crowding();
         }
         if merged? {
             // There may be more.
@@ -100,11 +101,12 @@ impl Core {
         let job = self.counters.neighbour_merges.begin();
         let outcome = self.merge_in_slots(parents);
         job.note_failure(&outcome);
-        let merged = outcome?;
         drop(slots);
+        // Who came for a flush meanwhile, for which a writer may wait, has gone away.
+        self.wake_flush_if_needed();
+        let merged = outcome?;
         job.note_done(0, 0);
         self.scheduler.request_flush(&merged, u64::MAX);
-        self.wake_flush_if_needed();
         Ok(true)
     }
 

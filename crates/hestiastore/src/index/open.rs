@@ -249,7 +249,9 @@ fn build(
     counters: Counters,
 ) -> Result<Arc<Core>> {
     let stored_config = config.encode();
-    let config = config.fitted_to(request.environment.memory.limit_bytes());
+    let stored_write_budget_bytes = config.write_buffer.budget_bytes;
+    let available_bytes = request.environment.memory.limit_bytes();
+    let config = config.fitted_to(available_bytes);
     let graveyard = Arc::new(Graveyard::default());
     let slabs = SlabPool::new(config.spare_slab_bytes());
     let segments = segments(&state, &graveyard, &slabs);
@@ -268,6 +270,8 @@ fn build(
         config.segment.delta_fan_in as usize * LAYERS_PER_FAN_IN,
     );
     Ok(Arc::new(Core {
+        available_bytes,
+        stored_write_budget_bytes,
         name: name_of(&request.directory.location()).into(),
         run_settings: RunSettings::of(&config, state.hash_seed)?,
         key_type: state.key_type.clone(),

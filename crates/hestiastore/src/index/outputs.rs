@@ -50,7 +50,7 @@ impl Core {
         let is_flush = parts.inputs.is_empty();
         let between_steps = |bytes: u64| match is_flush {
             true => self.health.has_failed(),
-            false => (parts.gives_way && self.scheduler.has_waiting()) || self.end_step(bytes),
+            false => (parts.gives_way && self.scheduler.pool().has_waiting()) || self.end_step(bytes),
         };
         let plan = MergePlan {
             directory: &self.directory,

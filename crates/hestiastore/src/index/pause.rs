@@ -24,6 +24,7 @@ pub struct MaintenancePause {
 }
 
 impl Drop for MaintenancePause {
+    /// How far merges are behind is noted by the next flush or merge.
     fn drop(&mut self) {
         self.scheduler.resume();
     }

@@ -46,6 +46,7 @@ struct State {
     members: Vec<Member>,
     running: Vec<JoinHandle<()>>,
     structural_at_work: usize,
+    flushes_at_work: usize,
     idle: usize,
     turns: u64,
     stop: bool,
@@ -163,13 +164,18 @@ impl Pool {
         let may_be_structural = self.threads == 1 || state.structural_at_work + 1 < self.threads;
         let urgent = |member: &Member| member.core.scheduler.most_urgent(may_be_structural);
         let waiting = state.members.iter_mut().filter_map(|member| Some((urgent(member)?, member)));
-        let allowed = waiting.filter(|(urgency, _)| *urgency <= least);
-        let (urgency, member) = allowed.min_by_key(|(urgency, member)| (*urgency, member.last_turn))?;
-        let job = member.core.scheduler.take(urgency)?;
+        let mut allowed: Vec<_> = waiting.filter(|(urgency, _)| *urgency <= least).collect();
+        allowed.sort_by_key(|(urgency, member)| (*urgency, member.last_turn));
+        // A place that was free a moment ago may be taken: then it is the next one's turn.
+        let (urgency, member, job) = allowed.into_iter().find_map(|(urgency, member)| {
+            let job = member.core.scheduler.take(urgency)?;
+            Some((urgency, member, job))
+        })?;
         state.turns += 1;
         member.last_turn = state.turns;
         let core = Arc::clone(&member.core);
         state.structural_at_work += usize::from(urgency.is_structural());
+        state.flushes_at_work += usize::from(urgency == Urgency::Flush);
         Some((core, job))
     }
 
@@ -190,29 +196,53 @@ impl Pool {
     }
 
     fn done(&self, scheduler: &Scheduler, kind: JobKind) {
-        self.state.lock().structural_at_work -= usize::from(kind.urgency.is_structural());
+        let mut state = self.state.lock();
+        state.structural_at_work -= usize::from(kind.urgency.is_structural());
+        state.flushes_at_work -= usize::from(kind.urgency == Urgency::Flush);
+        drop(state);
         scheduler.done(kind);
         self.called.notify_all();
     }
 
-    /// Called by a structural job between its steps: does the flushes that wait and that no idle thread will do.
+    /// Called by a structural job between its steps: does a flush that waits, if nobody else will in time.
     pub(super) fn give_way(&self) {
-        loop {
-            let mut state = self.state.lock();
-            if state.stop || state.idle > 0 {
-                return;
-            }
-            let Some((core, job)) = self.pick(&mut state, Urgency::Flush) else { return };
-            drop(state);
-            self.carry_out(core, job);
+        let mut state = self.state.lock();
+        if !must_give_way(&state) {
+            return;
         }
+        let Some((core, job)) = self.pick(&mut state, Urgency::Flush) else { return };
+        drop(state);
+        self.carry_out(core, job);
     }
 
-    /// Rests for so long, or until there may be something else to do. `stop` is asked under the pool's lock.
+    /// A structural job rests for so long, or until there may be something else to do; its permit is another's
+    /// meanwhile. `stop` is asked under the pool's lock.
     pub(super) fn rest(&self, wait: Duration, stop: impl Fn() -> bool) {
         let mut state = self.state.lock();
-        if !stop() {
-            self.called.wait_for(&mut state, wait);
+        if must_give_way(&state) || stop() {
+            return;
         }
+        let had_permit = state.structural_at_work > 0;
+        if had_permit {
+            state.structural_at_work -= 1;
+            self.called.notify_all();
+        }
+        self.called.wait_for(&mut state, wait);
+        state.structural_at_work += usize::from(had_permit);
     }
+
+    /// Whether a job waits, of any index, that comes before idle work.
+    pub(super) fn has_waiting(&self) -> bool {
+        self.state.lock().members.iter().any(|member| member.core.scheduler.has_waiting())
+    }
+}
+
+/// Whether a flush waits and no idle thread takes it; where another thread is at flushes already, only if a writer
+/// waits for room.
+fn must_give_way(state: &State) -> bool {
+    let is_flush_waiting = |member: &Member| {
+        let is_helped = state.flushes_at_work > 0 && !member.core.budget.is_waited_for();
+        !is_helped && member.core.scheduler.most_urgent(false) == Some(Urgency::Flush)
+    };
+    !state.stop && state.idle == 0 && state.members.iter().any(is_flush_waiting)
 }

@@ -249,7 +249,12 @@ impl Core {
             Job::Flush(segment, seq) => ("flush", self.note_flush(self.flush_if_free(segment, *seq))),
             Job::FlushFullest => ("flush", self.note_flush(self.flush_fullest())),
             Job::Tend(segment) if self.must_rest(segment) => ("merge", Ok(())),
-            Job::Tend(segment) => ("merge", self.note_structural(segment, self.tend_segment(segment))),
+            Job::Tend(segment) => {
+                let outcome = self.note_structural(segment, self.tend_segment(segment));
+                // Only now: a segment whose merges fail is left alone.
+                self.look_for_small_neighbours();
+                ("merge", outcome)
+            }
             Job::Compact(segment) => {
                 let outcome = self.note_structural(segment, self.compact_if_free(segment));
                 ("compaction", self.scheduler.note_compaction(outcome))
@@ -308,6 +313,8 @@ impl Core {
         segment.merges_fail.store(failed, Ordering::Release);
         if failed {
             self.plan_retry(&self.merge_retry);
+            // Nobody is to be slowed down for merges that do not come.
+            self.note_crowding();
         }
         self.wake_flush_if_needed();
         outcome

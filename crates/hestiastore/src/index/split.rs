@@ -20,17 +20,17 @@ struct Part {
 
 impl Core {
     /// Splits the segment; the caller holds its structural slot. A split is never to wait for a flush under way,
-    /// which does it in its place at its end.
-    pub(super) fn split_or_leave_to_flush(&self, segment: &Arc<Segment>, parts: u64) -> Result<()> {
+    /// which does it in its place at its end. `true` if there is no key to split at: it may need another job.
+    pub(super) fn split_or_leave_to_flush(&self, segment: &Arc<Segment>, parts: u64) -> Result<bool> {
         let mut slot = segment.flush_slot.try_take();
         if slot.is_none() {
             segment.split_waits.store(true, Ordering::Release);
             // The flush may have ended between; if not, it asks for structural jobs again when it has.
             slot = segment.flush_slot.try_take();
         }
-        let Some(_slot) = slot else { return Ok(()) };
+        let Some(_slot) = slot else { return Ok(false) };
         segment.split_waits.store(false, Ordering::Release);
-        self.split_in_slots(segment, parts)
+        self.split_in_slots(segment, parts).map(|is_split| !is_split)
     }
 
     /// A split that found this flush under way; the caller holds the flush slot.
@@ -43,17 +43,18 @@ impl Core {
             return;
         }
         if let Some(StructuralJob::Split(parts)) = self.needed_job(segment, &segment.version()) {
-            let outcome = self.note_damage(segment, self.split_in_slots(segment, parts));
+            let outcome = self.note_damage(segment, self.split_in_slots(segment, parts)).map(drop);
             self.note_background_failure("split", &self.note_structural(segment, outcome));
         }
     }
 
-    fn split_in_slots(&self, segment: &Arc<Segment>, parts: u64) -> Result<()> {
-        if !self.split_segment(segment, parts)? {
+    fn split_in_slots(&self, segment: &Arc<Segment>, parts: u64) -> Result<bool> {
+        let is_split = self.split_segment(segment, parts)?;
+        if !is_split {
             // Not asked again until the segment has grown.
             segment.unsplittable_bytes.store(segment.version().main_bytes(), Ordering::Release);
         }
-        Ok(())
+        Ok(is_split)
     }
 
     /// Splits the segment into up to `parts`; the caller holds its structural and its flush slot. `false` if it

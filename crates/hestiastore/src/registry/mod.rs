@@ -191,12 +191,17 @@ impl SegmentRegistry {
                 let run = Arc::new(run);
                 let bytes = run.memory_bytes();
                 handle.loaded.store(Some(Arc::clone(&run)));
-                if let Some(entry) = table.entries.get_mut(&handle.uid) {
-                    entry.state = EntryState::Ready { bytes };
-                }
-                table.loaded_bytes += bytes;
                 table.loads += 1;
-                evicted = self.evict(&mut table, handle.uid);
+                if handle.is_obsolete() {
+                    // It goes with its last reader, and has been forgotten already.
+                    table.remove(handle.uid);
+                } else {
+                    if let Some(entry) = table.entries.get_mut(&handle.uid) {
+                        entry.state = EntryState::Ready { bytes };
+                    }
+                    table.loaded_bytes += bytes;
+                    evicted = self.evict(&mut table, handle.uid);
+                }
                 Ok(run)
             }
             Err(error) => {

@@ -124,6 +124,11 @@ impl RunWriter {
         self.push_pointer(key, seq, stored.kind, expiry_micros, chunk)
     }
 
+    /// Different keys so far.
+    pub(crate) fn keys(&self) -> u64 {
+        self.properties.keys
+    }
+
     /// Memory of all that is kept until the run is finished, and of the buffers.
     pub(crate) fn memory_bytes(&self) -> u64 {
         let hashes = self.hashes.capacity() * size_of::<u64>();

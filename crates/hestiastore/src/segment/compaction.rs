@@ -9,7 +9,7 @@ use super::retention::{Fate, Retention};
 use super::scratch::{JobScratch, Scratch};
 use super::write_buffer::key_head;
 use super::{LoadRuns, RunRef, Segment};
-use crate::config::MERGE_AHEAD_BYTES;
+use crate::config::{MERGE_AHEAD_BYTES, MOST_KEYS_A_RUN};
 use crate::directory::Directory;
 use crate::error::{Error, Result};
 use crate::run::{
@@ -181,7 +181,9 @@ impl<'a> SortedOutput<'a> {
     /// The run that the version just decided on goes to. A full one is cut before a key that is kept, not
     /// sooner: the last run of a job answers for its range to the end, whatever was dropped there (F6).
     fn writer(&mut self) -> Result<&mut RunWriter> {
-        let full = |writer: &RunWriter| writer.estimated_bytes() >= self.plan.cut_bytes;
+        let full = |writer: &RunWriter| {
+            writer.estimated_bytes() >= self.plan.cut_bytes || writer.keys() >= MOST_KEYS_A_RUN
+        };
         if std::mem::take(&mut self.key_is_new) && self.writer.as_ref().is_some_and(full) {
             let key = self.last_key.clone().unwrap_or_default();
             self.cut(Some(&key))?;

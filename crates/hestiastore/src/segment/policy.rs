@@ -31,8 +31,10 @@ pub(crate) enum StructuralJob {
 
 /// So many small main runs in a row are merged into one.
 const CRUMBS: usize = 8;
-/// A main run below this share of the target is small.
+/// A main run below this share of the target is small, if it is below [`LARGEST_CRUMB_BYTES`] too: a large segment has
+/// many runs, each with no more keys than a run may have.
 const CRUMBS_PER_TARGET: u64 = 16;
+const LARGEST_CRUMB_BYTES: u64 = 4 << 20;
 /// So many neighbours are merged at once at most.
 const MOST_NEIGHBOURS: usize = 16;
 
@@ -64,7 +66,8 @@ impl MergeLimits {
 
     /// Small main runs in a row, as a merge of neighbours or many small flushes leave them.
     fn crumbs(&self, main: &[Arc<RunRef>]) -> Option<std::ops::Range<usize>> {
-        let is_crumb = |run: &Arc<RunRef>| run.stored_bytes < self.target_bytes / CRUMBS_PER_TARGET;
+        let crumb_bytes = (self.target_bytes / CRUMBS_PER_TARGET).min(LARGEST_CRUMB_BYTES);
+        let is_crumb = |run: &Arc<RunRef>| run.stored_bytes < crumb_bytes;
         let mut first = 0;
         for (place, run) in main.iter().enumerate() {
             if !is_crumb(run) {

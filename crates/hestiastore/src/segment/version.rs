@@ -101,6 +101,10 @@ impl RunHandle {
             self.graveyard.pinned_bytes.fetch_add(self.file_bytes, Ordering::Relaxed);
         }
     }
+
+    pub(crate) fn is_obsolete(&self) -> bool {
+        self.obsolete.load(Ordering::Acquire)
+    }
 }
 
 impl Drop for RunHandle {

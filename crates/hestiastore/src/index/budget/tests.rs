@@ -61,6 +61,28 @@ fn m3_one_amount_larger_than_the_budget_is_let_through_alone() {
     assert!(!take_now(&budget, 500));
 }
 
+/// Else whoever is let in would come back before the next one has woken up.
+#[test]
+fn c2_who_leaves_the_line_lets_in_those_behind() {
+    let budget = budget(100);
+    budget.force(100);
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| {
+            budget.take(1, room, || None).0.unwrap();
+            budget.is_waited_for()
+        });
+        wait_for_line(&budget, 1);
+        let others: Vec<_> =
+            (0..3).map(|_| scope.spawn(|| budget.take(1, room, || None).0.unwrap())).collect();
+        wait_for_line(&budget, 4);
+        budget.release(100);
+        assert!(!first.join().unwrap(), "the line is empty when the first has left it");
+        others.into_iter().for_each(|other| other.join().unwrap());
+    });
+    assert_eq!(budget.used_bytes(), 4);
+    assert!(budget.line.lock().admitted.is_empty());
+}
+
 #[test]
 fn c2_room_is_given_first_come_first_served() {
     let budget = budget(100);

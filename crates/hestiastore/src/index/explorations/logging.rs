@@ -121,7 +121,7 @@ fn l5_no_log_goes_that_a_buffer_needs() {
     explore("l5_no_log_goes_that_a_buffer_needs", || {
         let files = SimulatedDirectory::new();
         let index = calmly(|| {
-            let index = builder(&files).create().unwrap();
+            let index = builder(&files).log(|l| l.max_file_bytes(16 << 10)).create().unwrap();
             (0..2).for_each(|key| index.put(key, vec![1; 9_000]).unwrap());
             flush(&index);
             index

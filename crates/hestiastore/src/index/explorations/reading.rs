@@ -121,6 +121,26 @@ fn c6_a_snapshot_stays_as_it_is() {
     });
 }
 
+/// From the moment that fixes what a snapshot shows, flushes know of it.
+#[test]
+fn c6_a_snapshot_is_listed_when_it_is_taken() {
+    explore("c6_a_snapshot_is_listed_when_it_is_taken", || {
+        let index = calmly(index_of_a_pair);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                write_pair(&index, 3);
+                flush(&index);
+            });
+            scope.spawn(|| {
+                let snapshot = index.snapshot().unwrap();
+                let pair = PAIR.map(|key| snapshot.get(key).unwrap().map(|found| value_of(&found)));
+                assert!(pair[0] >= Some(2) && pair[0] == pair[1], "the snapshot shows {pair:?}");
+            });
+        });
+        calmly(|| index.close()).unwrap();
+    });
+}
+
 /// Nor do merges into main take a version away that a snapshot shows.
 #[test]
 fn c6_a_merge_keeps_what_a_snapshot_shows() {

@@ -162,9 +162,13 @@ fn sort(places: &mut Vec<Place>, threads: usize) {
     let half = places.len() / 2;
     let (left, right) = places.split_at_mut(half);
     std::thread::scope(|scope| {
-        scope.spawn(|| left.sort_unstable_by(less));
+        let helped = std::thread::Builder::new().spawn_scoped(scope, || left.sort_unstable_by(less));
         right.sort_unstable_by(less);
-    });
+        helped.map(drop)
+    })
+    // Without another thread nothing is sorted yet of that half.
+    .unwrap_or_else(|_| places[..half].sort_unstable_by(less));
+    let (left, right) = places.split_at(half);
     *places = merge(left, right);
 }
 

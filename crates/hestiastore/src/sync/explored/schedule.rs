@@ -120,7 +120,7 @@ impl Chooser {
 
     fn choose_strategy(&mut self, number: u64) -> Strategy {
         const STICKINESS: [u64; 4] = [1, 4, 20, 100];
-        if number % 2 == 0 {
+        if number.is_multiple_of(2) {
             return Strategy::Walk { n: STICKINESS[(number / 2 % 4) as usize] };
         }
         let depth = 1 + number / 2 % 5;
