@@ -464,8 +464,8 @@ impl<K: KeyType, V: ValueType> SegmentIndex<K, V> {
         self.core.health.state()
     }
 
-    /// Ends the index: waits for what was begun, makes everything safe, gives up the directory. Snapshots
-    /// and iterators answer `Closed` from then on. On a full disk everything stays in the log.
+    /// Ends the index: waits for commits and flushes under way, cancels merges, makes everything safe, gives up the
+    /// directory. Snapshots and iterators answer `Closed` from then on. On a full disk everything stays in the log.
     ///
     /// # Errors
     /// `WritesRefused` in the mode `Off` if not everything could be flushed: the index is still open, and

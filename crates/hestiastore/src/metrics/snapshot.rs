@@ -52,7 +52,7 @@ macro_rules! groups {
             pub name: String,
             /// Where the index is.
             pub location: String,
-            /// The state of the index, for example `ready`.
+            /// The state of the index, for example `READY`.
             pub state: String,
             $(
                 $(#[doc = $group_doc])+
@@ -264,7 +264,7 @@ groups! {
         syncs: u64,
         /// Greatest seq that is known to survive a power cut.
         synced_seq: u64,
-        /// Greatest seq that was given.
+        /// Greatest seq that can be read.
         last_seq: u64,
     }
 
