@@ -9,11 +9,15 @@ use crate::sync::atomic::Ordering;
 const CROWDED_FAN_INS: u64 = 8;
 
 impl Core {
-    /// Layers of a segment per thousand of those with which it is crowded. 0 where no merge will come: nobody
-    /// is to wait for one.
+    /// Whether merges come at all now.
+    fn merges_come(&self) -> bool {
+        self.config.maintenance.automatic && !self.scheduler.is_paused()
+    }
+
+    /// Layers of a segment per thousand of those with which it is crowded. 0 where its merges fail: nobody is to
+    /// wait for one.
     fn layers_per_mille(&self, segment: &Segment) -> u64 {
-        let stuck = segment.damaged.load(Ordering::Acquire) || segment.merges_fail.load(Ordering::Acquire);
-        if stuck || !self.config.maintenance.automatic || self.scheduler.is_paused() {
+        if segment.damaged.load(Ordering::Acquire) || segment.merges_fail.load(Ordering::Acquire) {
             return 0;
         }
         let most = CROWDED_FAN_INS * u64::from(self.config.segment.delta_fan_in);
@@ -23,7 +27,7 @@ impl Core {
     /// Whether a segment has so many deltas that a merge must come before the next flush: writers wait
     /// rather than readers suffer. Never where no merge will come.
     pub(super) fn is_crowded(&self, segment: &Segment) -> bool {
-        self.layers_per_mille(segment) >= 1000
+        self.layers_per_mille(segment) >= 1000 && self.merges_come()
     }
 
     /// Slows writers down by the layers of the segments that they write to, from half of the most on.
@@ -40,8 +44,11 @@ impl Core {
     }
 
     /// The mean over all segments of a number made of their layers per thousand, each weighted by the bytes that
-    /// wait to be flushed there.
+    /// wait to be flushed there. 0 where no merge will come.
     fn mean_by_active_bytes(&self, number: impl Fn(u64) -> u64) -> u64 {
+        if !self.merges_come() {
+            return 0;
+        }
         let route = self.route.load_full();
         let (mut sum, mut weights) = (0u64, 0u64);
         for segment in route.segments() {

@@ -97,9 +97,7 @@ impl Core {
                 // It gave way.
                 Err(Error::Closed) => return Ok(false),
                 Err(error) => {
-                    segment.merges_fail.store(true, Ordering::Release);
-                    self.plan_retry(&self.merge_retry);
-                    self.note_crowding();
+                    self.note_failed_merge(segment);
                     return Err(error);
                 }
             }

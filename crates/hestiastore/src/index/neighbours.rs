@@ -64,9 +64,7 @@ impl Core {
         let Some(parents) = self.small_neighbours() else { return Ok(()) };
         let merged = self.merge_neighbours(&parents);
         if matches!(&merged, Err(error) if !matches!(error, Error::Closed)) {
-            parents.iter().for_each(|parent| parent.merges_fail.store(true, Ordering::Release));
-            self.plan_retry(&self.merge_retry);
-            self.note_crowding();
+            parents.iter().for_each(|parent| self.note_failed_merge(parent));
         }
         if merged? {
             // There may be more.

@@ -310,14 +310,20 @@ impl Core {
     /// After a failed merge flushes must not wait for another one.
     pub(super) fn note_structural(&self, segment: &Segment, outcome: crate::Result<()>) -> crate::Result<()> {
         let failed = matches!(&outcome, Err(error) if !matches!(error, crate::Error::Closed));
-        segment.merges_fail.store(failed, Ordering::Release);
         if failed {
-            self.plan_retry(&self.merge_retry);
-            // Nobody is to be slowed down for merges that do not come.
-            self.note_crowding();
+            self.note_failed_merge(segment);
+        } else {
+            segment.merges_fail.store(false, Ordering::Release);
         }
         self.wake_flush_if_needed();
         outcome
+    }
+
+    /// It is tried again later; nobody is to be slowed down for merges that do not come.
+    pub(super) fn note_failed_merge(&self, segment: &Segment) {
+        segment.merges_fail.store(true, Ordering::Release);
+        self.plan_retry(&self.merge_retry);
+        self.note_crowding();
     }
 
     /// Whether the segment's merges failed so lately that another one would only fill the disk again.

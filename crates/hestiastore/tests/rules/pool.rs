@@ -315,6 +315,16 @@ fn a_job_that_panics_ends_its_index_and_not_the_threads() {
     assert_eq!(all(&quiet(&directory.inner).open().unwrap()), [(1, b"one".to_vec())]);
 }
 
+/// Lets go of what the barrier holds up once the close has begun.
+fn close_around(index: &Index, barrier: &Barrier) {
+    thread::scope(|scope| {
+        let closing = scope.spawn(|| index.close());
+        wait_until(|| index.state() != IndexState::Ready);
+        barrier.open();
+        closing.join().unwrap().unwrap();
+    });
+}
+
 /// The merge is held up in its midst, and cannot end before the close has begun.
 #[test]
 fn a_close_cancels_a_merge_under_way() {
@@ -326,12 +336,7 @@ fn a_close_cancels_a_merge_under_way() {
     barrier.arm();
     drop(pause);
     barrier.wait_held();
-    thread::scope(|scope| {
-        let closing = scope.spawn(|| index.close());
-        wait_until(|| index.state() != IndexState::Ready);
-        barrier.open();
-        closing.join().unwrap().unwrap();
-    });
+    close_around(&index, &barrier);
     let done = directory.take();
     let of_runs = |kind: &str| done.iter().filter(|operation| operation.is(kind)).count();
     assert_eq!((of_runs("create run"), of_runs("rename run"), of_runs("remove run")), (1, 0, 1));
@@ -348,12 +353,7 @@ fn a_close_waits_for_a_flush_under_way() {
     barrier.arm();
     index.flush().unwrap();
     barrier.wait_held();
-    thread::scope(|scope| {
-        let closing = scope.spawn(|| index.close());
-        wait_until(|| index.state() != IndexState::Ready);
-        barrier.open();
-        closing.join().unwrap().unwrap();
-    });
+    close_around(&index, &barrier);
     let done = directory.take();
     assert!(done.iter().any(|operation| operation.is("rename run")), "{done:?}");
     assert_eq!(all(&quiet(&directory.inner).open().unwrap()), [(1, b"one".to_vec())]);
