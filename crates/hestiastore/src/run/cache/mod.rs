@@ -11,7 +11,7 @@
 //!
 //! Invariants: (1) a filled slot has exactly one entry in a queue; (2) `alive_bytes` counts every chunk
 //! that was put in and still exists, so also those that a reader pins; (3) a run's slots are emptied when it is
-//! dropped, and its identity is never used again.
+//! dropped, and freed with it, whatever tickets of it are still queued; its identity is never used again.
 
 mod queue;
 mod slots;
@@ -47,11 +47,18 @@ pub(crate) struct CacheStatistics {
     pub(crate) budget_bytes: u64,
 }
 
-/// Counts a chunk's bytes for as long as it exists.
+/// Counts the bytes of a chunk or run for as long as it exists.
 #[derive(Debug)]
 pub(super) struct Charge {
     bytes: u64,
     alive_bytes: Arc<AtomicU64>,
+}
+
+impl Charge {
+    pub(super) fn new(bytes: u64, alive_bytes: &Arc<AtomicU64>) -> Self {
+        alive_bytes.fetch_add(bytes, Ordering::Relaxed);
+        Self { bytes, alive_bytes: Arc::clone(alive_bytes) }
+    }
 }
 
 impl Drop for Charge {
@@ -130,10 +137,10 @@ impl ChunkCache {
     /// Keeps a chunk that was just loaded. Returns the one to use: another thread may have been first.
     pub(super) fn insert(&self, slots: &Arc<RunSlots>, at: usize, mut chunk: EntryChunk) -> Arc<EntryChunk> {
         let bytes = chunk.memory_bytes();
-        self.alive_bytes.fetch_add(bytes, Ordering::Relaxed);
+        let charge = Charge::new(bytes, &self.alive_bytes);
         // Before it can be evicted.
         self.cached_bytes.fetch_add(bytes, Ordering::Relaxed);
-        chunk.charge = Some(Charge { bytes, alive_bytes: Arc::clone(&self.alive_bytes) });
+        chunk.charge = Some(charge);
         let chunk = Arc::new(chunk);
         if let Err(earlier) = slots.fill(at, &chunk) {
             self.cached_bytes.fetch_sub(bytes, Ordering::Relaxed);
@@ -142,7 +149,7 @@ impl ChunkCache {
         let shard = (slots.id as usize).wrapping_add(at) % SHARDS;
         let evictions = self.evictions.load(Ordering::Relaxed);
         let came_back = slots.was_evicted_lately(at, self.epoch(evictions));
-        let ticket = Ticket { slots: Arc::clone(slots), at: at as u32 };
+        let ticket = Ticket::new(slots, at);
         let displaced = self.queues[shard].lock().push(ticket, came_back);
         if let Some(displaced) = displaced {
             self.evict(displaced);
@@ -167,10 +174,11 @@ impl ChunkCache {
 
     /// Empties the slot. Returns the bytes that it held.
     fn evict(&self, victim: Ticket) -> u64 {
+        // A ticket of a closed run finds its slot empty, or gone.
+        let Some((slots, at)) = victim.slot() else { return 0 };
         let epoch = self.epoch(self.evictions.load(Ordering::Relaxed));
-        let bytes = victim.slots.empty(victim.at as usize, epoch);
+        let bytes = slots.empty(at, epoch);
         self.cached_bytes.fetch_sub(bytes, Ordering::Relaxed);
-        // A ticket of a closed run finds its slot empty.
         self.evictions.fetch_add(u64::from(bytes != 0), Ordering::Relaxed);
         bytes
     }

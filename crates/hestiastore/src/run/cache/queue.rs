@@ -1,15 +1,36 @@
 //! Two queues of what is in the slots: new chunks, and proven ones.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use super::slots::RunSlots;
 
-/// A filled slot.
+/// A filled slot; does not keep the slots of a dead run.
 #[derive(Debug)]
 pub(super) struct Ticket {
-    pub(super) slots: Arc<RunSlots>,
-    pub(super) at: u32,
+    slots: Weak<RunSlots>,
+    at: u32,
+}
+
+impl Ticket {
+    pub(super) fn new(slots: &Arc<RunSlots>, at: usize) -> Self {
+        Self { slots: Arc::downgrade(slots), at: at as u32 }
+    }
+
+    /// Slots and number, unless the run is dead.
+    pub(super) fn slot(&self) -> Option<(Arc<RunSlots>, usize)> {
+        Some((self.slots.upgrade()?, self.at as usize))
+    }
+
+    /// Whether the chunk was used; forgets that.
+    fn take_uses(&self) -> bool {
+        self.slot().is_some_and(|(slots, at)| slots.take_uses(at))
+    }
+
+    /// Whether the chunk was used; forgets one use.
+    fn take_one_use(&self) -> bool {
+        self.slot().is_some_and(|(slots, at)| slots.take_one_use(at))
+    }
 }
 
 /// Part of the cache's order of eviction. Never holds more than its places, so never allocates.
@@ -43,13 +64,13 @@ impl Queue {
             let small_is_large = self.small.len() * 10 > self.small.len() + self.main.len();
             if small_is_large || self.main.is_empty() {
                 let ticket = self.small.pop_front()?;
-                if !ticket.slots.take_uses(ticket.at as usize) {
+                if !ticket.take_uses() {
                     return Some(ticket);
                 }
                 self.main.push_back(ticket);
             } else {
                 let ticket = self.main.pop_front()?;
-                if !ticket.slots.take_one_use(ticket.at as usize) {
+                if !ticket.take_one_use() {
                     return Some(ticket);
                 }
                 self.main.push_back(ticket);

@@ -90,6 +90,25 @@ fn m2_a_closed_run_leaves_only_its_counts() {
 }
 
 #[test]
+fn m3_the_slots_of_a_dead_run_go_at_once() {
+    let cache = room_for(100);
+    let dead = cache.open(10);
+    (0..10).for_each(|at| read(&cache, &dead, at));
+    let watched = Arc::downgrade(&dead);
+    cache.close(&dead);
+    drop(dead);
+    assert!(watched.upgrade().is_none(), "the queues keep the slots of a dead run");
+    // The tickets that are left behind do no harm, and cost no chunk its place.
+    let alive = cache.open(200);
+    (0..200).for_each(|at| read(&cache, &alive, at));
+    let statistics = cache.statistics();
+    assert!(statistics.bytes <= statistics.budget_bytes);
+    assert!(statistics.bytes >= statistics.budget_bytes * 9 / 10, "{statistics:?}");
+    cache.close(&alive);
+    assert_eq!(cache.statistics().bytes, 0);
+}
+
+#[test]
 fn m2_the_first_of_two_loaders_wins() {
     let cache = room_for(10);
     let slots = cache.open(1);
