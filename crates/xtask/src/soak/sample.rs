@@ -43,11 +43,11 @@ impl<'a> Sampler<'a> {
             println!("{}", sample.to_json());
         }
         self.shown.iter_mut().zip(&sample.latencies).for_each(|(sum, more)| sum.add(more));
-        if (self.record.samples.len() + 1).is_multiple_of(SHOWN_EVERY) {
+        if (self.record.sample_count() + 1).is_multiple_of(SHOWN_EVERY) {
             eprintln!("{}", sample.line(&self.shown));
             self.shown = vec![Histogram::default(); Kind::ALL.len()];
         }
-        self.record.samples.push(sample);
+        self.record.add(&sample);
         Ok(())
     }
 
