@@ -15,8 +15,8 @@ pub(crate) const MOST_KEYS_A_RUN: u64 = 2 << 20;
 /// The budgets and bounds of an index, in bytes.
 ///
 /// An estimate for planning: it counts what the configuration bounds, not the bounds and references
-/// that every segment keeps (some KiB each), nor one value larger than a budget, nor what readers hold of chunks
-/// that the cache has given up.
+/// that every segment keeps (some KiB each), nor one value larger than a budget, nor what readers hold of chunks,
+/// runs and buffers that were given up, nor what an index that is opened for reading only finds in its log.
 ///
 /// ```
 /// use hestiastore::config::Config;

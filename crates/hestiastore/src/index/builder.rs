@@ -169,6 +169,10 @@ impl<K: KeyType, V: ValueType> IndexBuilder<K, V> {
 
     /// Opens an index for reading only, beside other readers: writes, moves and deletes nothing.
     ///
+    /// What the log holds that no run does is in memory while the index is open, whatever the budgets say: keys and
+    /// values, and up to 150 bytes for each entry. After a `close` that is about a megabyte at most; after a crash
+    /// at most what was in the log, see `log.limit_bytes`. An index that is opened for writing flushes it instead.
+    ///
     /// # Errors
     /// Those of [`IndexBuilder::open`].
     pub fn open_read_only(self) -> Result<SegmentIndex<K, V>> {

@@ -327,6 +327,8 @@ groups! {
         pinned_chunk_bytes: u64,
         /// Loaded sparse indexes and Bloom filters.
         loaded_bytes: u64,
+        /// Sparse indexes and Bloom filters that the registry has given up and a reader still holds.
+        pinned_loaded_bytes: u64,
         /// Merges and flushes at work.
         maintenance_bytes: u64,
         /// The sum of all these.

@@ -81,6 +81,8 @@ pub(crate) struct SegmentRegistry {
     index_uuid: u128,
     cache: Arc<ChunkCache>,
     budget_bytes: AtomicU64,
+    /// Of all runs that it has loaded and that somebody still holds.
+    alive_bytes: Arc<AtomicU64>,
     /// At most so many segments have anything loaded.
     segment_limit: Option<usize>,
     table: Mutex<Table>,
@@ -93,6 +95,8 @@ pub(crate) struct RegistryStatistics {
     pub(crate) state: RegistryState,
     pub(crate) budget_bytes: u64,
     pub(crate) loaded_bytes: u64,
+    /// Of runs that were given up and that a reader still holds.
+    pub(crate) pinned_bytes: u64,
     pub(crate) loaded_segments: u64,
     pub(crate) loaded_runs: u64,
     pub(crate) evictions: u64,
@@ -114,6 +118,7 @@ impl SegmentRegistry {
             index_uuid,
             cache,
             budget_bytes: AtomicU64::new(budget_bytes),
+            alive_bytes: Arc::default(),
             segment_limit,
             table: Mutex::new(Table {
                 state: RegistryState::Ready,
@@ -156,6 +161,7 @@ impl SegmentRegistry {
             state: table.state,
             budget_bytes: self.budget_bytes.load(Ordering::Relaxed),
             loaded_bytes: table.loaded_bytes,
+            pinned_bytes: self.alive_bytes.load(Ordering::Relaxed).saturating_sub(table.loaded_bytes),
             loaded_segments: table.runs_of_segment.len() as u64,
             loaded_runs: table.entries.len() as u64,
             evictions: table.evictions,
@@ -163,10 +169,6 @@ impl SegmentRegistry {
             load_failures: table.load_failures,
             waiting: table.waiting,
         }
-    }
-
-    pub(crate) fn loaded_bytes(&self) -> u64 {
-        self.table.lock().loaded_bytes
     }
 
     /// Forgets a run whose file is obsolete.
@@ -187,7 +189,8 @@ impl SegmentRegistry {
         let mut evicted = Vec::new();
         let mut table = self.table.lock();
         let outcome = match loaded {
-            Ok(run) => {
+            Ok(mut run) => {
+                run.charge_to(&self.alive_bytes);
                 let run = Arc::new(run);
                 let bytes = run.memory_bytes();
                 handle.loaded.store(Some(Arc::clone(&run)));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::bloom::BloomFilter;
-use super::cache::{ChunkCache, RunSlots};
+use super::cache::{Charge, ChunkCache, RunSlots};
 use super::cursor::{CursorPurpose, RunCursor};
 use super::entries::{EntryChunk, ParseError};
 use super::footer::{FOOTER_BYTES, Footer};
@@ -18,6 +18,7 @@ use crate::chunk::{
 use crate::directory::{Directory, File, OpenMode};
 use crate::error::{Error, Result};
 use crate::file_header::{FILE_HEADER_BYTES, FileHeader};
+use crate::sync::atomic::AtomicU64;
 
 /// Immutable and shared by all readers. Sparse index and filter are in memory; entry chunks come through the
 /// cache, value chunks are read each time.
@@ -31,6 +32,7 @@ pub(crate) struct Run {
     pub(super) filter: Option<BloomFilter>,
     pub(super) cache: Arc<ChunkCache>,
     pub(super) slots: Arc<RunSlots>,
+    charge: Option<Charge>,
 }
 
 impl Run {
@@ -60,7 +62,7 @@ impl Run {
         let chunks = ChunkReader::new(blocks, FilterPipeline::decode(footer.pipeline, &name)?);
         let (properties, sparse, filter) = sections.decode(&chunks, &footer)?;
         let slots = cache.open(sparse.len());
-        let run = Run { name, chunks, footer, properties, sparse, filter, cache, slots };
+        let run = Run { name, chunks, footer, properties, sparse, filter, cache, slots, charge: None };
         run.check_sections(uid, index_uuid)?;
         Ok(run)
     }
@@ -79,6 +81,11 @@ impl Run {
         let keys = self.properties.first_key.len() + self.properties.last_key.len();
         let parts = [size_of::<Self>(), self.sparse.memory_bytes(), filter, self.slots.memory_bytes(), keys];
         parts.into_iter().sum::<usize>() as u64
+    }
+
+    /// Counts the run's memory in `alive_bytes` until the last who holds the run lets go.
+    pub(crate) fn charge_to(&mut self, alive_bytes: &Arc<AtomicU64>) {
+        self.charge = Some(Charge::new(self.memory_bytes(), alive_bytes));
     }
 
     pub(crate) fn cursor(self: &Arc<Self>, purpose: CursorPurpose) -> RunCursor {

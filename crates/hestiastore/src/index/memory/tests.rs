@@ -91,3 +91,44 @@ fn m3_two_thousand_segments_stay_within_the_budgets() {
         std::thread::yield_now();
     }
 }
+
+#[test]
+fn m3_a_run_that_only_a_reader_holds_is_counted_until_it_lets_go() {
+    let index: SegmentIndex<u64, u64> = SegmentIndex::in_memory()
+        .write_buffer(|w| w.delta_cache_bytes(0))
+        .maintenance(|m| m.automatic(false))
+        .create()
+        .unwrap();
+    (0..10_000).for_each(|n| index.put(n, n).unwrap());
+    index.flush_and_wait().unwrap();
+    let mut entries = index.iter().unwrap();
+    assert!(entries.next().is_some());
+    let loaded_bytes = index.core.memory_by_kind().loaded_bytes;
+    assert!(loaded_bytes > 10_000, "a filter and a sparse index are loaded: {loaded_bytes}");
+    while index.core.registry.unload_half() {}
+    let memory = index.core.memory_by_kind();
+    assert_eq!((memory.loaded_bytes, memory.pinned_loaded_bytes), (0, loaded_bytes));
+    assert!(memory.total_bytes >= loaded_bytes);
+    drop(entries);
+    assert_eq!(index.core.memory_by_kind().pinned_loaded_bytes, 0);
+}
+
+/// It may flush nothing: whatever the log holds is in memory then, and counted.
+#[test]
+fn m3_a_read_only_open_holds_no_more_than_the_log_and_a_little_for_each_entry() {
+    const KEYS: u64 = 5_000;
+    const EACH_BYTES: u64 = 150;
+    let directory: Arc<dyn Directory> = Arc::new(MemoryDirectory::new());
+    let builder = || SegmentIndex::<u64, Vec<u8>>::builder_in(Arc::clone(&directory));
+    let writing = builder().create().unwrap();
+    (0..KEYS).for_each(|n| writing.put(n, [n as u8; 40]).unwrap());
+    let log_bytes = writing.metrics_snapshot().log.appended_bytes;
+    // It leaves so little in the log.
+    writing.close().unwrap();
+    let budget_bytes = 64 << 10;
+    let reading = builder().write_buffer(|w| w.budget_bytes(budget_bytes)).open_read_only().unwrap();
+    assert_eq!(reading.iter().unwrap().count() as u64, KEYS);
+    let memory = reading.core.memory_by_kind();
+    assert!(memory.write_buffer_bytes > 4 * budget_bytes, "{memory:?}");
+    assert!(memory.write_buffer_bytes <= log_bytes + KEYS * EACH_BYTES, "{memory:?}, {log_bytes} in the log");
+}
