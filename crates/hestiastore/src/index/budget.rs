@@ -269,7 +269,8 @@ impl WriteBudget {
         FlushUnderWay(self)
     }
 
-    /// Takes `bytes` whatever is free: for replay, whose writes are in the log already.
+    /// Takes `bytes` whatever is free: for replay, whose writes are in the log already, and for tables of buffers,
+    /// which grow when a write has been let in.
     pub(crate) fn force(&self, bytes: u64) {
         self.used_bytes.fetch_add(bytes, Ordering::AcqRel);
     }

@@ -100,16 +100,20 @@ impl Commit {
         self.buffers.reserve(self.places.len());
     }
 
-    /// Puts every operation into the buffer that the commit section named.
-    fn insert(&self, hash_seed: u64, first_seq: u64) {
+    /// Puts every operation into the buffer that the commit section named. Returns what the buffers are charged
+    /// beyond `charge_bytes`.
+    fn insert(&self, hash_seed: u64, first_seq: u64) -> u64 {
+        let mut grown_bytes = 0;
         for (i, operation) in self.record.operations().enumerate() {
             let place = self.places.binary_search(&self.targets[i]).unwrap_or_default();
             let (key, kind, value) = match operation {
                 OperationRef::Put { key, value } => (key, EntryKind::Put, value),
                 OperationRef::Delete { key } => (key, EntryKind::Delete, &[][..]),
             };
-            self.buffers[place].insert(key, key_hash(hash_seed, key), first_seq + i as u64, kind, value);
+            let seq = first_seq + i as u64;
+            grown_bytes += self.buffers[place].insert(key, key_hash(hash_seed, key), seq, kind, value);
         }
+        grown_bytes
     }
 }
 
@@ -299,7 +303,11 @@ impl Core {
                 self.logs.want_next();
             }
         }
-        commit.insert(self.hash_seed, placed.first_seq);
+        let grown_bytes = commit.insert(self.hash_seed, placed.first_seq);
+        // Before the write is visible: a flush, which waits for that, gives all of it back.
+        if grown_bytes > 0 {
+            self.budget.force(grown_bytes);
+        }
         commit.buffers.clear();
         self.publisher.complete(placed.ticket, placed.last_seq);
         std::mem::forget(unfinished);

@@ -288,7 +288,7 @@ mod tests {
 
     fn segment(id: u64, layers: u64, buffered: usize) -> Arc<Segment> {
         let active = WriteBuffer::new(0);
-        active.insert(b"key", 1, id, EntryKind::Put, &vec![0; buffered]);
+        let _ = active.insert(b"key", 1, id, EntryKind::Put, &vec![0; buffered]);
         let layer = |rank| Layer { rank, buffer: None, runs: Vec::new() };
         let version = SegmentVersion {
             active: Arc::new(active),

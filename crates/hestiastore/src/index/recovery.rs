@@ -81,8 +81,8 @@ fn apply(core: &Core, route: &RouteMap, seq: u64, operation: OperationRef<'_>) {
     };
     let version = route.find(key).version();
     if seq > version.flushed_seq {
-        core.budget.force(charge_bytes(key.len(), value.len()));
-        version.active.insert(key, key_hash(core.hash_seed, key), seq, kind, value);
+        let grown_bytes = version.active.insert(key, key_hash(core.hash_seed, key), seq, kind, value);
+        core.budget.force(charge_bytes(key.len(), value.len()) + grown_bytes);
     }
 }
 

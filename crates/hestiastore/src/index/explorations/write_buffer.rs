@@ -18,7 +18,7 @@ fn c5_a_buffer_shows_every_version_that_is_inserted() {
         let buffer = WriteBuffer::new(4);
         let inserted = Note::default();
         let insert = |seq: u64| {
-            buffer.insert(b"key", HASH, seq, EntryKind::Put, &[seq as u8; 4]);
+            let _ = buffer.insert(b"key", HASH, seq, EntryKind::Put, &[seq as u8; 4]);
             inserted.add(1 << seq);
         };
         thread::scope(|scope| {

@@ -47,7 +47,7 @@ pub(crate) struct WriteBuffer {
     shared: AtomicBool,
 }
 
-/// Bytes that an entry is charged to the write budget.
+/// Bytes that an entry is charged to the write budget; [`WriteBuffer::insert`] tells what comes on top.
 pub(crate) fn charge_bytes(key_bytes: usize, value_bytes: usize) -> u64 {
     table::entry_bytes(key_bytes, value_bytes) as u64
 }
@@ -72,13 +72,15 @@ impl WriteBuffer {
         Self::in_pool(expected_keys, &SlabPool::new(1 << 20))
     }
 
-    /// Adds a version. `hash` is the index's hash of `key`.
-    pub(crate) fn insert(&self, key: &[u8], hash: u64, seq: u64, kind: EntryKind, value: &[u8]) {
+    /// Adds a version. `hash` is the index's hash of `key`. Returns the bytes beyond [`charge_bytes`] that the buffer
+    /// is charged from now on, because a table of it grew.
+    #[must_use]
+    pub(crate) fn insert(&self, key: &[u8], hash: u64, seq: u64, kind: EntryKind, value: &[u8]) -> u64 {
         // Almost no seq is the least, and a load leaves the cache line shared.
         if seq < self.least_seq.load(Ordering::Relaxed) {
             self.least_seq.fetch_min(seq, Ordering::Relaxed);
         }
-        self.shard(hash).insert(key, table_hash(hash), seq, kind, value);
+        self.shard(hash).insert(key, table_hash(hash), seq, kind, value)
     }
 
     /// The newest version of `key` that a reader at `snapshot_seq` may see. Takes no lock.
@@ -118,7 +120,7 @@ impl WriteBuffer {
         self.shards.iter().map(Table::node_count).sum()
     }
 
-    /// Bytes taken from the write budget for what was inserted.
+    /// Bytes taken from the write budget for what was inserted, and for the tables.
     pub(crate) fn charged_bytes(&self) -> u64 {
         self.shards.iter().map(Table::charged_bytes).sum()
     }

@@ -51,14 +51,12 @@ struct VersionHeader {
     // the value follows
 }
 
-/// Memory that one more entry takes at most, beside what slabs waste at their ends.
+/// Memory that one more entry takes at most, beside slot arrays and what slabs waste at their ends.
 pub(super) fn entry_bytes(key_bytes: usize, value_bytes: usize) -> usize {
-    const SLOT_SHARE: usize = 24;
     size_of::<NodeHeader>()
         + key_bytes.next_multiple_of(8)
         + size_of::<VersionHeader>()
         + value_bytes.next_multiple_of(8)
-        + SLOT_SHARE
 }
 
 /// The first eight bytes of a key as a number that orders as the key does.
@@ -141,7 +139,7 @@ pub(super) struct Table {
     current: AtomicPtr<Slots>,
     newest: AtomicPtr<NodeHeader>,
     node_count: AtomicUsize,
-    /// What [`entry_bytes`] says of all that was inserted.
+    /// What [`entry_bytes`] says of all that was inserted, and all slot arrays.
     charged_bytes: AtomicU64,
     inserter: Mutex<Inserter>,
     /// Slots of the first array.
@@ -324,33 +322,41 @@ impl Table {
         }
     }
 
-    /// Adds a version of `key`, at its place among the versions by seq.
-    pub(super) fn insert(&self, key: &[u8], hash: u32, seq: u64, kind: EntryKind, value: &[u8]) {
+    /// Adds a version of `key`, at its place among the versions by seq. Returns the bytes by which the slot arrays
+    /// grew: 0, nearly always.
+    pub(super) fn insert(&self, key: &[u8], hash: u32, seq: u64, kind: EntryKind, value: &[u8]) -> u64 {
         let mut inserter = self.inserter.lock();
-        let charge = entry_bytes(key.len(), value.len()) as u64;
-        // Nobody else writes it: no need for an addition that locks the line.
-        self.charged_bytes.store(self.charged_bytes() + charge, Ordering::Relaxed);
+        self.charge(&mut inserter, entry_bytes(key.len(), value.len()) as u64);
         let version = new_version(&mut inserter.arena, seq, kind, value);
         if let Some(node) = self.find(key, hash) {
             link_version(node.header, version);
-            return;
+            return 0;
         }
-        let slots = self.slots_for_one_more(&mut inserter);
+        let (slots, grown_bytes) = self.slots_for_one_more(&mut inserter);
         let before = self.newest.load(Ordering::Relaxed);
         let node = new_node(&mut inserter.arena, key, hash, version, before);
         slots.place(hash, node.as_ptr());
         self.newest.store(node.as_ptr(), Ordering::Release);
         inserter.count += 1;
         self.node_count.store(inserter.count, Ordering::Relaxed);
+        grown_bytes
     }
 
-    fn slots_for_one_more(&self, inserter: &mut Inserter) -> &Slots {
+    /// Only the inserter writes it: no need for an addition that locks the line.
+    fn charge(&self, _: &mut Inserter, bytes: u64) {
+        self.charged_bytes.store(self.charged_bytes() + bytes, Ordering::Relaxed);
+    }
+
+    /// Slots with an empty one among them, and the bytes that had to be added for that.
+    fn slots_for_one_more(&self, inserter: &mut Inserter) -> (&Slots, u64) {
         let slots = match self.slots() {
-            Some(slots) if (inserter.count + 1) * 4 <= slots.tags.len() * 3 => return slots,
+            Some(slots) if (inserter.count + 1) * 4 <= slots.tags.len() * 3 => return (slots, 0),
             Some(full) => full.grown(),
             None => Slots::new(self.first_slots),
         };
-        self.publish(inserter, slots)
+        let bytes = slots.bytes() as u64;
+        self.charge(inserter, bytes);
+        (self.publish(inserter, slots), bytes)
     }
 
     /// The nodes from the newest back to `known` (left out), which a former call gave as newest.

@@ -197,7 +197,9 @@ mod tests {
     #[test]
     fn m4_a_scan_sorts_only_what_came_since_the_last_one() {
         let buffer = Arc::new(WriteBuffer::new(0));
-        let put = |n: u64| buffer.insert(&n.to_be_bytes(), n, n, EntryKind::Put, b"");
+        let put = |n: u64| {
+            let _ = buffer.insert(&n.to_be_bytes(), n, n, EntryKind::Put, b"");
+        };
         (0..1_000).rev().for_each(put);
         let first = BufferView::new(&buffer);
         assert_eq!((first.list_count(), first.list_len(0)), (1, 1_000));
