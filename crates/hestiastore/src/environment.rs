@@ -3,6 +3,7 @@
 mod memory_limit;
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -43,6 +44,9 @@ pub struct Environment {
     pub random: Arc<dyn RandomSource>,
     /// How much memory there is: budgets that are left at their defaults take at most half of it.
     pub memory: Arc<dyn MemoryLimit>,
+    /// How many processors the process may use, by its affinity and the quotas of its control groups, if that is known:
+    /// `maintenance.threads` that is left at its default is no more than that.
+    pub processors: Option<NonZeroUsize>,
 }
 
 impl Default for Environment {
@@ -51,18 +55,20 @@ impl Default for Environment {
             clock: Arc::new(SystemClock { start: Instant::now() }),
             random: Arc::new(SystemRandom),
             memory: Arc::new(SystemLimit::new()),
+            processors: std::thread::available_parallelism().ok(),
         }
     }
 }
 
 impl Environment {
     /// The same randomness for the same seed, a clock whose times move one microsecond a call, each for itself, and
-    /// memory of which nothing is known.
+    /// memory and processors of which nothing is known.
     pub fn repeatable(seed: u64) -> Self {
         Self {
             clock: Arc::new(CountingClock { wall: AtomicU64::new(1), monotonic: AtomicU64::new(1) }),
             random: Arc::new(SplitMix(AtomicU64::new(seed))),
             memory: Arc::new(UnknownLimit),
+            processors: None,
         }
     }
 

@@ -1,5 +1,7 @@
-//! Memory budgets that nobody set by hand: derived from `memory.budget_bytes`, or made smaller where there is
-//! little memory.
+//! What nobody set by hand: memory budgets are derived from `memory.budget_bytes`, or made smaller where there is
+//! little memory; threads are made fewer where there are few processors.
+
+use std::num::NonZeroUsize;
 
 use super::{Config, ConfigPatch};
 
@@ -76,6 +78,16 @@ impl Config {
         config
     }
 
+    /// The same with no more maintenance threads than processors, if there are as many as by default.
+    pub(crate) fn fitted_to_processors(&self, processors: Option<NonZeroUsize>) -> Config {
+        let mut fitted = self.clone();
+        let threads = &mut fitted.maintenance.threads;
+        if *threads == Config::default().maintenance.threads {
+            *threads = (*threads).min(processors.map_or(u32::MAX, |most| most.get() as u32));
+        }
+        fitted
+    }
+
     /// The same with the budgets that have their default made smaller, if all together would take more than
     /// half of `limit_bytes`: so that they do not, unless others are too large for that. None is made smaller than a
     /// sixty-fourth.
@@ -124,6 +136,17 @@ mod tests {
         let least = config.fitted_to(Some(MIB));
         least.validate().unwrap();
         assert_eq!(least.write_buffer.budget_bytes, MIB);
+    }
+
+    #[test]
+    fn threads_are_no_more_than_processors_unless_set_by_hand() {
+        let threads = |config: &Config, processors| {
+            config.fitted_to_processors(NonZeroUsize::new(processors)).maintenance.threads
+        };
+        let mut config = Config::default();
+        assert_eq!([0, 1, 2, 64].map(|processors| threads(&config, processors)), [2, 1, 2, 2]);
+        config.maintenance.threads = 4;
+        assert_eq!(threads(&config, 1), 4);
     }
 
     #[test]

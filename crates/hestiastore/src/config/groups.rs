@@ -182,7 +182,11 @@ settings! {
 
     /// Background work: flushes, merges, splits.
     maintenance: MaintenanceConfig, MaintenancePatch {
-        /// Number of background threads.
+        /// Number of background threads; 2 are 1 where the process may use only one processor.
+        ///
+        /// Its affinity and the quotas of its control groups count, as
+        /// [`available_parallelism`](std::thread::available_parallelism) tells them. A [`Runtime`](crate::Runtime) has as
+        /// many as it is given.
         threads: u32 = 2, 0x0701, count(1, 64), AtOpen;
         /// Whether merges and splits begin by themselves; flushes always do.
         automatic: bool = true, 0x0702, Kind::Switch, AtOpen;

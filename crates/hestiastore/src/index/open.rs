@@ -251,7 +251,7 @@ fn build(
     let stored_config = config.encode();
     let stored_write_budget_bytes = config.write_buffer.budget_bytes;
     let available_bytes = request.environment.memory.limit_bytes();
-    let config = config.fitted_to(available_bytes);
+    let config = config.fitted_to_processors(request.environment.processors).fitted_to(available_bytes);
     let graveyard = Arc::new(Graveyard::default());
     let slabs = SlabPool::new(config.spare_slab_bytes());
     let segments = segments(&state, &graveyard, &slabs);

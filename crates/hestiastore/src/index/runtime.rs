@@ -86,12 +86,18 @@ pub struct RuntimeBuilder {
 
 impl Default for RuntimeBuilder {
     fn default() -> Self {
-        Self { maintenance_threads: 2, rate_bytes_per_second: 0, clock: Environment::default().clock }
+        let environment = Environment::default();
+        let config = Config::default().fitted_to_processors(environment.processors);
+        Self {
+            maintenance_threads: config.maintenance.threads as usize,
+            rate_bytes_per_second: 0,
+            clock: environment.clock,
+        }
     }
 }
 
 impl RuntimeBuilder {
-    /// How many threads it has, at least one; 2 by default.
+    /// How many threads it has, at least one. By default 2, or 1 where the process may use only one processor.
     pub fn maintenance_threads(mut self, count: usize) -> Self {
         self.maintenance_threads = count;
         self
