@@ -8,7 +8,8 @@ use std::time::Instant;
 use super::stalls::Stalls;
 use crate::error::{Error, Result};
 use crate::metrics::{
-    Histogram, IoCounters, JobMetrics, Latencies, SegmentCounters, SegmentSums, Tally, Timed, nanos_since,
+    Histogram, IoCounters, JobMetrics, Latencies, NeverFalling, SegmentCounters, SegmentSums, Tally, Timed,
+    nanos_since,
 };
 use crate::segment::Segment;
 use crate::sync::Mutex;
@@ -38,6 +39,8 @@ pub(crate) struct Counters {
     /// How long each sync of the log took.
     pub(crate) log_syncs: Histogram,
     pub(crate) past_segments: PastSegments,
+    /// Hits of the chunk cache: requests without misses, and counted apart.
+    pub(crate) cache_hits: NeverFalling,
     pub(crate) flushes: JobCounters,
     pub(crate) delta_merges: JobCounters,
     pub(crate) main_merges: JobCounters,

@@ -96,7 +96,8 @@ impl Core {
     fn measure_caches(&self, reads: &SegmentSums, snapshot: &mut MetricsSnapshot) {
         let chunks = self.registry.cache().statistics();
         let cache = &mut snapshot.cache;
-        cache.hits = (chunks.requests + reads.chunk_requests).saturating_sub(chunks.misses);
+        let hits = (chunks.requests + reads.chunk_requests).saturating_sub(chunks.misses);
+        cache.hits = self.counters.cache_hits.at_least(hits);
         cache.misses = chunks.misses;
         cache.bytes = chunks.bytes;
         cache.budget_bytes = self.config.cache.chunk_bytes;
@@ -198,6 +199,28 @@ fn measure_stalls(stalls: &Stalls, write_path: &mut WritePathMetrics) {
 #[cfg(test)]
 mod tests {
     use crate::SegmentIndex;
+
+    /// Readers count a request, and if need be a miss, while others sum up both.
+    #[test]
+    fn hits_of_the_cache_never_fall() {
+        let index: SegmentIndex<u64, u64> = SegmentIndex::in_memory()
+            .write_buffer(|w| w.delta_cache_bytes(0))
+            .cache(|c| c.chunk_bytes(0))
+            .create()
+            .unwrap();
+        (0..1_000).for_each(|n| index.put(n, n).unwrap());
+        index.flush_and_wait().unwrap();
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| (0..5_000).all(|n| index.get(n % 1_000).unwrap() == Some(n % 1_000)));
+            let mut shown = 0;
+            while !reader.is_finished() {
+                let hits = index.metrics_snapshot().cache.hits;
+                assert!(hits >= shown, "{shown}, then {hits}");
+                shown = hits;
+            }
+            assert!(reader.join().unwrap());
+        });
+    }
 
     /// Whoever holds these may be waiting for a disk. Would hang otherwise.
     #[test]

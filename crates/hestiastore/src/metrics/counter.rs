@@ -44,6 +44,18 @@ impl<const N: usize> Tally<N> {
     }
 }
 
+/// Keeps a figure from falling that is made up of several counters, which are read one after the other while others raise
+/// them.
+#[derive(Debug, Default)]
+pub(crate) struct NeverFalling(AtomicU64);
+
+impl NeverFalling {
+    /// The greatest that the figure ever was.
+    pub(crate) fn at_least(&self, figure: u64) -> u64 {
+        self.0.fetch_max(figure, Ordering::Relaxed).max(figure)
+    }
+}
+
 /// Threads are numbered in the order in which they first count, so that the first sixteen do not meet.
 #[inline]
 pub(super) fn thread_number() -> usize {
@@ -76,6 +88,12 @@ mod tests {
         });
         let sum = 10_000 * (0..24).sum::<u64>();
         assert_eq!(tally.sums(), [sum / 2, sum / 2, 0]);
+    }
+
+    #[test]
+    fn what_was_shown_once_does_not_fall() {
+        let figure = NeverFalling::default();
+        assert_eq!([3, 2, 5, 4].map(|now| figure.at_least(now)), [3, 3, 5, 5]);
     }
 
     #[test]

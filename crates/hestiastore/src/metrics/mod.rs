@@ -15,7 +15,7 @@ mod segment_counters;
 mod show;
 mod snapshot;
 
-pub(crate) use counter::Tally;
+pub(crate) use counter::{NeverFalling, Tally};
 pub use figures::{JobMetrics, SegmentFigures};
 pub(crate) use histogram::Histogram;
 pub(crate) use io::{FileKind, IoCounters};
