@@ -14,13 +14,14 @@ mod publisher;
 mod reading;
 mod registry;
 mod sharing;
+mod slot;
 mod sync_gate;
 mod write_buffer;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::directory::SimulatedDirectory;
+use crate::directory::{Directory, SimulatedDirectory};
 use crate::environment::Environment;
 use crate::segment::Segment;
 use crate::{IndexBuilder, SegmentIndex, WriteBatch};
@@ -30,7 +31,11 @@ type Index = SegmentIndex<u64, Vec<u8>>;
 /// An index that does only what it is asked for, in a time that is the same in every run. What is flushed is read from
 /// runs, which hold no version that nobody needs.
 fn builder(directory: &SimulatedDirectory) -> IndexBuilder<u64, Vec<u8>> {
-    Index::builder_in(Arc::new(directory.clone()))
+    builder_in(Arc::new(directory.clone()))
+}
+
+fn builder_in(directory: Arc<dyn Directory>) -> IndexBuilder<u64, Vec<u8>> {
+    Index::builder_in(directory)
         .environment(Environment::repeatable(1))
         .maintenance(|m| m.automatic(false).threads(1))
         .write_buffer(|w| w.delta_cache_bytes(0))
