@@ -46,7 +46,8 @@ pub struct Settings {
     segments: Option<u32>,
     target_bytes: u64,
     threads: u32,
-    /// How much faster than the system's the index's clock goes: what is to wait for seconds comes in time.
+    /// How much faster than the system's the index's clock goes: what is to wait for seconds comes in time. Sleeps
+    /// become longer by as much.
     haste: u64,
 }
 
@@ -58,10 +59,24 @@ impl Settings {
             delta_cache_bytes: dice.pick(&[0, 16 << 10, 256 << 10]),
             chunk_cache_bytes: dice.pick(&[0, 4 << 10, 64 << 10]),
             segments: dice.pick(&[None, Some(3)]),
-            target_bytes: dice.pick(&[4 << 10, 8 << 10, 32 << 10]),
+            target_bytes: dice.pick(&[4 << 10, 8 << 10, 32 << 10, 256 << 10]),
             threads: dice.pick(&[1, 2, 3]),
-            haste: dice.pick(&[1, 1_000, 10_000]),
+            haste: dice.pick(&[1, 20, 100]),
         }
+    }
+
+    /// A new store without entries, of as many segments as there may be: they are so small that neighbours are merged
+    /// from the first write on.
+    pub fn create(&self, directory: &SimulatedDirectory) -> Index {
+        const FILLERS: u64 = 300;
+        let index = self.builder(directory).segment(|s| s.target_bytes(4 << 10)).create().unwrap();
+        let keys = || (0..FILLERS).map(|number| watched_key(number, FILLERS) + 1);
+        keys().for_each(|key| index.put(key, vec![0; 300]).unwrap());
+        index.compact_and_wait().unwrap();
+        index.wait_until_idle().unwrap();
+        keys().for_each(|key| index.delete(key).unwrap());
+        index.close().unwrap();
+        self.builder(directory).open().unwrap()
     }
 
     pub fn builder(&self, directory: &SimulatedDirectory) -> IndexBuilder<u64, Vec<u8>> {
