@@ -36,8 +36,7 @@ use crate::error::Result;
 use crate::metrics::SegmentCounters;
 use crate::run::Run;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use crate::sync::{ArcSwap, Guard};
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{ArcSwap, Condvar, Guard, Mutex};
 
 /// Loads a run's sparse index and filter, or finds them loaded. The registry does.
 pub(crate) trait LoadRuns {
@@ -135,44 +134,43 @@ impl std::fmt::Debug for Segment {
     }
 }
 
-/// A place for one job at a time.
+/// A place for one job at a time. What looks free can be taken: nobody who sees so and fails comes again and again
+/// while the one at work stands still.
 #[derive(Debug, Default)]
 pub(crate) struct JobSlot {
-    job: Mutex<()>,
-    /// For those who only look. It may lag behind the lock.
-    taken: AtomicBool,
+    is_taken: Mutex<bool>,
+    freed: Condvar,
 }
 
 /// A taken [`JobSlot`]; free again when dropped.
 #[derive(Debug)]
-pub(crate) struct TakenSlot<'a> {
-    slot: &'a JobSlot,
-    _job: MutexGuard<'a, ()>,
-}
+pub(crate) struct TakenSlot<'a>(&'a JobSlot);
 
 impl JobSlot {
     pub(crate) fn try_take(&self) -> Option<TakenSlot<'_>> {
-        self.job.try_lock().map(|job| self.note_taken(job))
+        let was_taken = std::mem::replace(&mut *self.is_taken.lock(), true);
+        (!was_taken).then(|| TakenSlot(self))
     }
 
     /// Waits for the job that is under way. Never to be called by a thread that other jobs need.
     pub(crate) fn take(&self) -> TakenSlot<'_> {
-        self.note_taken(self.job.lock())
+        let mut is_taken = self.is_taken.lock();
+        while *is_taken {
+            self.freed.wait(&mut is_taken);
+        }
+        *is_taken = true;
+        TakenSlot(self)
     }
 
     /// Whether a job is under way.
     pub(crate) fn is_taken(&self) -> bool {
-        self.taken.load(Ordering::Acquire)
-    }
-
-    fn note_taken<'a>(&'a self, job: MutexGuard<'a, ()>) -> TakenSlot<'a> {
-        self.taken.store(true, Ordering::Release);
-        TakenSlot { slot: self, _job: job }
+        *self.is_taken.lock()
     }
 }
 
 impl Drop for TakenSlot<'_> {
     fn drop(&mut self) {
-        self.slot.taken.store(false, Ordering::Release);
+        *self.0.is_taken.lock() = false;
+        self.0.freed.notify_one();
     }
 }

@@ -60,7 +60,7 @@ pub struct Bank {
 impl Bank {
     fn open(settings: Settings) -> Self {
         let directory = SimulatedDirectory::new();
-        let index = settings.builder(&directory).create().unwrap();
+        let index = settings.create(&directory);
         let balance = Balance { amount: EACH, version: 0 };
         let mut opening = WriteBatch::new();
         for account in 0..ACCOUNTS {
@@ -132,7 +132,7 @@ impl Bank {
 }
 
 fn nothing_is_lost_or_made(durability: Durability) {
-    let (mut transfers, mut audits, mut images) = (0, 0, 0);
+    let (mut transfers, mut audits, mut images, mut merges) = (0, 0, 0, 0);
     let rounds = repeat(3, |seed| {
         const TRANSFERS: u64 = 500;
         let bank = Bank::open(Settings::of(&mut Dice::of(&[seed, 2]), durability));
@@ -164,10 +164,11 @@ fn nothing_is_lost_or_made(durability: Durability) {
             images += photographer.join().unwrap();
             transfers += 3 * TRANSFERS;
         });
+        merges += bank.index.metrics_snapshot().segments.neighbour_merges;
         bank.close_and_compare();
     });
     println!(
-        "bank: {rounds} banks, {transfers} transfers, {audits} audits, {images} crash images, {durability:?}"
+        "bank: {rounds} banks, {transfers} transfers, {audits} audits, {images} crash images, {merges} merges of neighbours, {durability:?}"
     );
 }
 

@@ -150,7 +150,7 @@ fn all_of(snapshot: &Snapshot<u64, Vec<u8>>, way: u64) -> Vec<(usize, Held)> {
 /// A history of all threads on a store of its own.
 fn history(settings: Settings, seed: u64, operations: u64) -> Vec<Operation> {
     let directory = SimulatedDirectory::new();
-    let index = settings.builder(&directory).create().unwrap();
+    let index = settings.create(&directory);
     let stamps = Stamps::default();
     let stop = AtomicBool::new(false);
     let mut history = Vec::new();

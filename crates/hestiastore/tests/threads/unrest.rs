@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use hestiastore::WriteBatch;
+use hestiastore::{Result, WriteBatch};
 
 use crate::world::{Dice, Index};
 
@@ -43,32 +43,44 @@ impl<'a> Unrest<'a> {
 
     fn stir(&mut self) {
         let index = self.index;
-        match self.dice.below(12) {
+        match self.dice.below(15) {
             0 => index.compact(),
             1..=2 => index.compact_and_wait(),
             3 => index.flush(),
             4 => index.sync(),
             5..=7 => index.flush_and_wait(),
-            _ => {
-                self.fill();
-                Ok(())
+            8..=9 => {
+                let bounds = [self.dice.roll(), self.dice.roll()];
+                index.compact_range(bounds[0].min(bounds[1])..=bounds[0].max(bounds[1]))
             }
+            10 => self.pause(),
+            _ => self.fill(),
         }
         .unwrap();
     }
 
+    /// Layers pile up; writers must come through all the same.
+    fn pause(&mut self) -> Result<()> {
+        let _pause = self.index.pause_maintenance();
+        for _ in 0..self.dice.below(6) {
+            self.fill()?;
+            self.index.flush_and_wait()?;
+        }
+        self.index.wait_until_idle()
+    }
+
     /// Into one place, so that one segment grows.
-    fn fill(&mut self) {
+    fn fill(&mut self) -> Result<()> {
         let place = self.dice.roll();
         let mut batch = WriteBatch::new();
         for _ in 0..40 {
             let key = place.wrapping_add(self.dice.below(1 << 50));
             if !(self.is_watched)(key) {
-                batch.put(key, vec![key as u8; self.dice.below(400) as usize]).unwrap();
+                batch.put(key, vec![key as u8; self.dice.below(400) as usize])?;
                 self.fillers.push(key);
             }
         }
-        self.index.write(batch).unwrap();
+        self.index.write(batch)
     }
 
     fn clear(&mut self) {

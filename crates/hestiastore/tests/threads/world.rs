@@ -1,9 +1,11 @@
 //! Chance, settings, and what keys and values look like.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use hestiastore::config::Durability;
 use hestiastore::directory::SimulatedDirectory;
+use hestiastore::environment::{Clock, Environment};
 use hestiastore::{IndexBuilder, SegmentIndex};
 
 pub type Index = SegmentIndex<u64, Vec<u8>>;
@@ -44,6 +46,9 @@ pub struct Settings {
     segments: Option<u32>,
     target_bytes: u64,
     threads: u32,
+    /// How much faster than the system's the index's clock goes: what is to wait for seconds comes in time. Sleeps
+    /// become longer by as much.
+    haste: u64,
 }
 
 impl Settings {
@@ -54,19 +59,52 @@ impl Settings {
             delta_cache_bytes: dice.pick(&[0, 16 << 10, 256 << 10]),
             chunk_cache_bytes: dice.pick(&[0, 4 << 10, 64 << 10]),
             segments: dice.pick(&[None, Some(3)]),
-            target_bytes: dice.pick(&[4 << 10, 8 << 10, 32 << 10]),
+            target_bytes: dice.pick(&[4 << 10, 8 << 10, 32 << 10, 256 << 10]),
             threads: dice.pick(&[1, 2, 3]),
+            haste: dice.pick(&[1, 20, 100]),
         }
     }
 
+    /// A new store without entries, of as many segments as there may be: they are so small that neighbours are merged
+    /// from the first write on.
+    pub fn create(&self, directory: &SimulatedDirectory) -> Index {
+        const FILLERS: u64 = 300;
+        let index = self.builder(directory).segment(|s| s.target_bytes(4 << 10)).create().unwrap();
+        let keys = || (0..FILLERS).map(|number| watched_key(number, FILLERS) + 1);
+        keys().for_each(|key| index.put(key, vec![0; 300]).unwrap());
+        index.compact_and_wait().unwrap();
+        index.wait_until_idle().unwrap();
+        keys().for_each(|key| index.delete(key).unwrap());
+        index.close().unwrap();
+        self.builder(directory).open().unwrap()
+    }
+
     pub fn builder(&self, directory: &SimulatedDirectory) -> IndexBuilder<u64, Vec<u8>> {
+        let clock = Arc::new(HastyClock { begun: Instant::now(), haste: self.haste });
         Index::builder_in(Arc::new(directory.clone()))
+            .environment(Environment { clock, ..Environment::default() })
             .write_buffer(|w| w.budget_bytes(self.budget_bytes).delta_cache_bytes(self.delta_cache_bytes))
             .segment(|s| s.target_bytes(self.target_bytes).delta_fan_in(2))
             .chunk(|c| c.max_keys(8).max_bytes(512))
             .cache(|c| c.chunk_bytes(self.chunk_cache_bytes).loaded_bytes(64 << 10).segments(self.segments))
             .maintenance(|m| m.threads(self.threads))
             .log(|l| l.durability(self.durability).first_file_bytes(16 << 10).max_file_bytes(64 << 10))
+    }
+}
+
+#[derive(Debug)]
+struct HastyClock {
+    begun: Instant,
+    haste: u64,
+}
+
+impl Clock for HastyClock {
+    fn wall_micros(&self) -> u64 {
+        1 + self.monotonic_micros()
+    }
+
+    fn monotonic_micros(&self) -> u64 {
+        self.begun.elapsed().as_micros() as u64 * self.haste
     }
 }
 

@@ -12,7 +12,7 @@ use crate::sync::{calmly, explore};
 
 /// Whether a call was in time. Without a log a close refuses writes while it saves what is in memory, since it may
 /// have to stay open.
-fn in_time<T>(outcome: crate::Result<T>) -> Option<T> {
+pub(super) fn in_time<T>(outcome: crate::Result<T>) -> Option<T> {
     match outcome {
         Ok(value) => Some(value),
         Err(Error::Closed | Error::WritesRefused { .. }) => None,
@@ -21,16 +21,16 @@ fn in_time<T>(outcome: crate::Result<T>) -> Option<T> {
 }
 
 /// Closes; nothing may change in the directory afterwards, whatever others were at.
-fn close_for_good(index: &Index, files: &SimulatedDirectory, operations: &Note) {
+pub(super) fn close_for_good(index: &Index, files: &SimulatedDirectory, operations: &Note) {
     index.close().unwrap();
     operations.set(files.operation_count());
 }
 
-fn assert_nothing_came_after(files: &SimulatedDirectory, operations: &Note) {
+pub(super) fn assert_nothing_came_after(files: &SimulatedDirectory, operations: &Note) {
     assert_eq!(files.operation_count(), operations.get(), "something was done after the close");
 }
 
-fn put_until_closed(index: &Index, key: u64, acknowledged: &Note) {
+pub(super) fn put_until_closed(index: &Index, key: u64, acknowledged: &Note) {
     for number in 1..=3 {
         if in_time(index.put(key, value(number))).is_none() {
             return;
@@ -40,7 +40,7 @@ fn put_until_closed(index: &Index, key: u64, acknowledged: &Note) {
 }
 
 /// What was acknowledged is there again, and what was not may be: one commit at most.
-fn assert_kept(files: &SimulatedDirectory, key: u64, acknowledged: &Note) {
+pub(super) fn assert_kept(files: &SimulatedDirectory, key: u64, acknowledged: &Note) {
     let index = builder(files).open().unwrap();
     let found = index.get(key).unwrap().map_or(0, |found| value_of(&found));
     let least = acknowledged.get();

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use shuttle::thread;
 
-use super::{Index, Note, builder, flush, segments, value, value_of};
-use crate::WriteBatch;
+use super::{
+    Index, Note, PAIR, builder, flush, index_to_split, segments, split, value, value_of, whole_pair,
+    write_pair,
+};
 use crate::directory::SimulatedDirectory;
 use crate::sync::{calmly, explore};
 
 const KEY: u64 = 7;
-/// Far enough from each other for a split between them.
-const PAIR: [u64; 2] = [1, 11];
 
 fn compact(index: &Index) {
     for segment in segments(index) {
@@ -19,21 +19,13 @@ fn compact(index: &Index) {
     }
 }
 
-/// Both keys hold the same value, always; a run and a buffer hold older ones.
+/// The pair; a run and a buffer hold older values.
 fn index_of_a_pair() -> Index {
     let index = builder(&SimulatedDirectory::new()).create().unwrap();
     write_pair(&index, 1);
     flush(&index);
     write_pair(&index, 2);
     index
-}
-
-fn write_pair(index: &Index, number: u8) {
-    let mut batch = WriteBatch::new();
-    for key in PAIR {
-        batch.put(key, value(number)).unwrap();
-    }
-    index.write(batch).unwrap();
 }
 
 /// A get finds what was acknowledged before it began, and never less than one before it.
@@ -212,25 +204,11 @@ fn c2_batches_stay_whole_while_a_segment_is_split() {
         let files = SimulatedDirectory::new();
         let index = Arc::new(calmly(|| index_to_split(&files)));
         thread::scope(|scope| {
-            scope.spawn(|| {
-                let segment = &segments(&index)[0];
-                let slot = segment.structural_slot.take();
-                assert!(index.core.split_segment(segment, 2).unwrap());
-                drop(slot);
-            });
+            scope.spawn(|| assert!(split(&index, 0)));
             scope.spawn(|| (2..=3).for_each(|number| write_pair(&index, number)));
             scope.spawn(|| index.put(1_000, value(5)).unwrap());
             scope.spawn(|| {
-                let mut last = 0;
-                for _ in 0..2 {
-                    let pair = index.get_many(PAIR).unwrap();
-                    let pair: Vec<u64> = pair.iter().flatten().map(|found| value_of(found)).collect();
-                    assert!(
-                        pair.len() == 2 && pair[0] == pair[1] && pair[0] >= last,
-                        "{pair:?} after {last}"
-                    );
-                    last = pair[0];
-                }
+                (0..2).fold(1, |last, _| whole_pair(index.get_many(PAIR).unwrap().try_into().unwrap(), last));
             });
         });
         calmly(|| {
@@ -243,15 +221,4 @@ fn c2_batches_stay_whole_while_a_segment_is_split() {
             }
         });
     });
-}
-
-/// Two main runs: a split goes between them.
-fn index_to_split(files: &SimulatedDirectory) -> Index {
-    let index = builder(files).create().unwrap();
-    for keys in [[0, 5], [10, 15]] {
-        keys.iter().for_each(|key| index.put(*key, value(1)).unwrap());
-        flush(&index);
-    }
-    write_pair(&index, 1);
-    index
 }

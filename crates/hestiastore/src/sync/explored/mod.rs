@@ -20,7 +20,7 @@ pub(crate) use self::lock::RwLockReadGuard;
 pub(crate) use self::lock::{Mutex, MutexGuard, RwLock};
 pub(crate) use self::once::OnceLock;
 #[cfg(test)]
-pub(crate) use self::schedule::{calmly, explore};
+pub(crate) use self::schedule::{calmly, explore, explore_panics};
 pub(crate) use shuttle::thread_local;
 
 pub(crate) mod hint {

@@ -22,13 +22,24 @@ const STACK_BYTES: usize = 1 << 20;
 /// Runs `scene` under many schedules. Fails with the number of the schedule under which it fails, does not end, or
 /// leaves everybody waiting.
 pub(crate) fn explore(name: &str, scene: impl Fn() + Send + Sync + 'static) {
+    explore_with(config(), name, scene);
+}
+
+/// The same for a scene in which panics are caught: others go on beside one that unwinds, if it has to wait.
+pub(crate) fn explore_panics(name: &str, scene: impl Fn() + Send + Sync + 'static) {
+    let mut config = config();
+    config.ungraceful_shutdown_config.immediately_return_on_panic = false;
+    explore_with(config, name, scene);
+}
+
+fn explore_with(config: Config, name: &str, scene: impl Fn() + Send + Sync + 'static) {
     let seed = number_from_environment("HESTIA_SCHEDULE_SEED").unwrap_or(1);
     let single = number_from_environment("HESTIA_SCHEDULE");
     let count = number_from_environment("HESTIA_SCHEDULES").unwrap_or(DEFAULT_SCHEDULES);
     let progress = Arc::new(Progress::default());
     let chooser = Chooser::new(seed, single, count, Arc::clone(&progress));
     let start = Instant::now();
-    let outcome = catch_unwind(AssertUnwindSafe(|| Runner::new(chooser, config()).run(scene)));
+    let outcome = catch_unwind(AssertUnwindSafe(|| Runner::new(chooser, config).run(scene)));
     let at = progress.schedule.load(Ordering::Relaxed);
     if let Err(panic) = outcome {
         eprintln!(
@@ -158,7 +169,8 @@ impl Scheduler for Chooser {
         if let [only] = runnable {
             return Some(only.id());
         }
-        if CALM.get() {
+        // A second panic beside one that unwinds would end the process.
+        if CALM.get() || std::thread::panicking() {
             let goes_on = current.filter(|current| runnable.iter().any(|task| task.id() == *current));
             let any = runnable[self.dice.below(runnable.len() as u64) as usize].id();
             return Some(goes_on.filter(|_| !is_yielding).unwrap_or(any));
