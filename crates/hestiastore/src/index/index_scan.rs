@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::read::ReadPoint;
 use crate::error::Result;
-use crate::segment::{Segment, SegmentScan};
+use crate::segment::{Segment, SegmentScan, Step};
 
 /// See the module. Stands on an entry within its bounds, or nowhere.
 pub(crate) struct IndexScan {
@@ -33,7 +33,7 @@ impl IndexScan {
                 return Ok(self.stand_nowhere());
             }
             let segment = Arc::clone(self.point.core.route.load().find(&from));
-            let mut scan = self.open(&segment)?;
+            let mut scan = self.open_or_reuse(&segment)?;
             if scan.seek(&from)? {
                 return Ok(self.settle(segment, scan));
             }
@@ -54,7 +54,7 @@ impl IndexScan {
         loop {
             let route = self.point.core.route.load_full();
             let segment = &route.segments()[route.place_before(before.as_deref())];
-            let mut scan = self.open(segment)?;
+            let mut scan = self.open_or_reuse(segment)?;
             if scan.seek_before(before.as_deref())? {
                 return Ok(self.settle(Arc::clone(segment), scan));
             }
@@ -74,8 +74,10 @@ impl IndexScan {
     fn step_forward(&mut self) -> Result<bool> {
         self.point.core.health.check_readable()?;
         let Some((segment, scan)) = &mut self.current else { return Ok(false) };
-        if scan.next()? {
-            return Ok(self.stay_in_bounds());
+        match scan.next(self.upper.as_deref())? {
+            Step::WithinBounds => return Ok(true),
+            Step::Entry => return Ok(self.stay_in_bounds()),
+            Step::End => {}
         }
         match segment.upper.clone() {
             Some(upper) => self.seek(&upper),
@@ -92,8 +94,10 @@ impl IndexScan {
     fn step_backward(&mut self) -> Result<bool> {
         self.point.core.health.check_readable()?;
         let Some((segment, scan)) = &mut self.current else { return Ok(false) };
-        if scan.prev()? {
-            return Ok(self.stay_in_bounds());
+        match scan.prev(&self.lower)? {
+            Step::WithinBounds => return Ok(true),
+            Step::Entry => return Ok(self.stay_in_bounds()),
+            Step::End => {}
         }
         if *segment.lower <= *self.lower {
             return Ok(self.stand_nowhere());
@@ -116,8 +120,13 @@ impl IndexScan {
         self.current.as_ref().map_or(Ok(Cow::Borrowed(&[])), |(_, scan)| scan.value())
     }
 
-    fn open(&self, segment: &Arc<Segment>) -> Result<SegmentScan> {
-        SegmentScan::new(segment, &segment.version(), &self.point.core.registry, self.point.seq)
+    /// A scan of the segment's newest version; the one that is open, if it is that.
+    fn open_or_reuse(&mut self, segment: &Arc<Segment>) -> Result<SegmentScan> {
+        let version = segment.version().clone();
+        match self.current.take() {
+            Some((current, scan)) if Arc::ptr_eq(&current, segment) && scan.is_on(&version) => Ok(scan),
+            _ => SegmentScan::new(segment, version, &self.point.core.registry, self.point.seq),
+        }
     }
 
     fn settle(&mut self, segment: Arc<Segment>, scan: SegmentScan) -> bool {
@@ -126,7 +135,8 @@ impl IndexScan {
     }
 
     fn stay_in_bounds(&mut self) -> bool {
-        let within = *self.key() >= *self.lower && self.is_below_upper(self.key());
+        let is_above_lower = self.lower.is_empty() || *self.key() >= *self.lower;
+        let within = is_above_lower && self.is_below_upper(self.key());
         within || self.stand_nowhere()
     }
 

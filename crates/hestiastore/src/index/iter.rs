@@ -76,13 +76,44 @@ pub struct Iter<K, V> {
     front: Option<IndexScan>,
     back: Option<IndexScan>,
     ended: bool,
+    read: EntriesRead,
     types: PhantomData<fn() -> (K, V)>,
+}
+
+/// Counts entries where no other thread writes, and adds them up now and then.
+struct EntriesRead {
+    point: Arc<ReadPoint>,
+    uncounted: u64,
+}
+
+impl EntriesRead {
+    const MOST_UNCOUNTED: u64 = 256;
+
+    #[inline]
+    fn count_one(&mut self) {
+        self.uncounted += 1;
+        if self.uncounted == Self::MOST_UNCOUNTED {
+            self.add_up();
+        }
+    }
+
+    fn add_up(&mut self) {
+        let uncounted = std::mem::take(&mut self.uncounted);
+        self.point.core.counters.count(CallCount::EntriesRead, uncounted);
+    }
+}
+
+impl Drop for EntriesRead {
+    fn drop(&mut self) {
+        self.add_up();
+    }
 }
 
 impl<K: KeyType, V: ValueType> Iter<K, V> {
     pub(crate) fn new(point: Arc<ReadPoint>, (lower, upper): Bounds) -> Self {
         point.core.counters.count(CallCount::Iterators, 1);
-        Self { point, lower, upper, front: None, back: None, ended: false, types: PhantomData }
+        let read = EntriesRead { point: Arc::clone(&point), uncounted: 0 };
+        Self { point, lower, upper, front: None, back: None, ended: false, read, types: PhantomData }
     }
 
     fn new_scan(&self) -> IndexScan {
@@ -123,16 +154,12 @@ impl<K: KeyType, V: ValueType> Iter<K, V> {
         Ok(on_entry && self.ends_apart())
     }
 
-    fn entry(&self, scan: Option<&IndexScan>) -> Result<Option<(K, V)>> {
-        let Some(scan) = scan else { return Ok(None) };
-        self.point.core.counters.count(CallCount::EntriesRead, 1);
-        Ok(Some((K::decode(scan.key())?, V::decode(&scan.value()?)?)))
-    }
-
     fn give(&mut self, stepped: Result<bool>, from_front: bool) -> Option<Result<(K, V)>> {
         let entry = stepped.and_then(|on_entry| {
             let scan = if from_front { &self.front } else { &self.back };
-            self.entry(scan.as_ref().filter(|_| on_entry))
+            let Some(scan) = scan.as_ref().filter(|_| on_entry) else { return Ok(None) };
+            self.read.count_one();
+            Ok(Some((K::decode(scan.key())?, V::decode(&scan.value()?)?)))
         });
         self.ended = !matches!(entry, Ok(Some(_)));
         entry.transpose()

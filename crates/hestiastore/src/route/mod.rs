@@ -6,8 +6,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::bytes::key_head;
 use crate::segment::Segment;
-use crate::segment::write_buffer::key_head;
 
 /// See the module.
 #[derive(Debug)]

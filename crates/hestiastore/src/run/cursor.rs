@@ -150,6 +150,43 @@ impl RunCursor {
         self.leave_backward(at)
     }
 
+    /// How many entries behind the one stood on lie in the same chunk, are no deletions, and have keys less than `limit`.
+    pub(crate) fn puts_ahead(&self, limit: Option<&[u8]>) -> usize {
+        let Some(Place { chunk, entry, .. }) = &self.place else { return 0 };
+        if chunk.has_kinds() {
+            return 0;
+        }
+        let end = limit.map_or(chunk.len(), |limit| chunk.lower_bound_key(limit));
+        end.saturating_sub(entry + 1)
+    }
+
+    /// The same backward: how many before it have keys not less than `least`.
+    pub(crate) fn puts_behind(&self, least: &[u8]) -> usize {
+        let Some(Place { chunk, entry, .. }) = &self.place else { return 0 };
+        if chunk.has_kinds() {
+            return 0;
+        }
+        entry.saturating_sub(chunk.lower_bound_key(least))
+    }
+
+    /// [`Self::next`], when [`Self::puts_ahead`] said that the entry lies in the chunk.
+    #[inline]
+    pub(crate) fn next_in_chunk(&mut self) {
+        if let Some(place) = &mut self.place {
+            place.entry += 1;
+            self.read_key();
+        }
+    }
+
+    /// [`Self::prev`], when [`Self::puts_behind`] said that the entry lies in the chunk.
+    #[inline]
+    pub(crate) fn prev_in_chunk(&mut self) {
+        if let Some(place) = &mut self.place {
+            place.entry = place.entry.saturating_sub(1);
+            self.read_key();
+        }
+    }
+
     #[inline]
     #[cfg(test)]
     pub(crate) fn valid(&self) -> bool {
@@ -324,8 +361,16 @@ impl RunCursor {
     #[inline]
     fn read_key(&mut self) {
         if let Some(place) = &self.place {
-            self.key.truncate(place.chunk.prefix().len());
-            self.key.extend_from_slice(place.chunk.suffix(place.entry));
+            let suffix = place.chunk.suffix(place.entry);
+            let prefix_len = place.chunk.prefix_len();
+            match self.key.get_mut(prefix_len..) {
+                // Keys are often of one length.
+                Some(before) if before.len() == suffix.len() => before.copy_from_slice(suffix),
+                _ => {
+                    self.key.truncate(prefix_len);
+                    self.key.extend_from_slice(suffix);
+                }
+            }
         }
     }
 }

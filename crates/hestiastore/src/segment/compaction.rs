@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use super::retention::{Fate, Retention};
 use super::scratch::{JobScratch, Scratch};
-use super::write_buffer::key_head;
 use super::{LoadRuns, RunRef, Segment};
+use crate::bytes::key_head;
 use crate::config::{MERGE_AHEAD_BYTES, MOST_KEYS_A_RUN};
 use crate::directory::Directory;
 use crate::error::{Error, Result};

@@ -26,7 +26,7 @@ pub(crate) use compaction::{MergePlan, MergedRun, merge_runs};
 pub(crate) use flush::FlushInput;
 pub(crate) use policy::{LAYERS_PER_FAN_IN, MergeLimits, StructuralJob};
 pub(crate) use retention::Retention;
-pub(crate) use scan::SegmentScan;
+pub(crate) use scan::{SegmentScan, Step};
 pub(crate) use scratch::Scratch;
 pub(crate) use search::{Hit, search};
 pub(crate) use split::split_keys;

@@ -4,6 +4,9 @@
 //! keys; of equal keys the lowest number (the newest rank) comes first and wins. After a step usually
 //! the same source comes first again, which costs one comparison.
 //!
+//! Where a run's next entries are seen just as they lie (each its key's only version, no deletion, no other source's key
+//! between) the scan takes them as a *stride*: up to the end of their chunk without a comparison.
+//!
 //! A scan pins the one version it was opened on (PROTOCOL C6).
 
 use std::borrow::Cow;
@@ -22,12 +25,43 @@ enum Direction {
     Backward,
 }
 
+/// Where a step has led.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// To an entry within the bounds that were given.
+    WithinBounds,
+    /// To an entry that may lie beyond them.
+    Entry,
+    End,
+}
+
+impl Step {
+    fn of(on_entry: bool) -> Self {
+        if on_entry { Self::Entry } else { Self::End }
+    }
+}
+
+/// A source, and the head of the key that it stands on. While the source strides the head stays behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Standing {
+    head: u64,
+    source: usize,
+}
+
+/// To look for a stride costs about as much as so many steps.
+const STEADY_STEPS: u32 = 4;
+
 /// See the module.
 pub(crate) struct SegmentScan {
+    version: Arc<SegmentVersion>,
     sources: Vec<Source>,
-    /// The numbers of the sources that stand on an entry; the first one's entry is next.
-    order: Vec<usize>,
+    /// The sources that stand on an entry; the first one's entry is next.
+    order: Vec<Standing>,
     direction: Direction,
+    /// Entries of the first source that may be taken in the direction without asking.
+    stride: usize,
+    /// How many steps the first source has been the first.
+    steady_steps: u32,
     /// Scratch: the key that all sources leave together.
     left_key: Vec<u8>,
 }
@@ -36,7 +70,7 @@ impl SegmentScan {
     /// A scan over what `version` shows at `snapshot_seq`. It stands nowhere until it is sought.
     pub(crate) fn new(
         segment: &Segment,
-        version: &SegmentVersion,
+        version: Arc<SegmentVersion>,
         loader: &impl LoadRuns,
         snapshot_seq: u64,
     ) -> Result<Self> {
@@ -56,9 +90,12 @@ impl SegmentScan {
             sources.push(run_source(segment, loader, run, snapshot_seq)?);
         }
         Ok(Self {
+            version,
             order: Vec::with_capacity(sources.len()),
             sources,
             direction: Direction::Forward,
+            stride: 0,
+            steady_steps: 0,
             left_key: Vec::new(),
         })
     }
@@ -83,6 +120,11 @@ impl SegmentScan {
         self.skip_tombstones()
     }
 
+    /// Whether it was opened on this version.
+    pub(crate) fn is_on(&self, version: &Arc<SegmentVersion>) -> bool {
+        Arc::ptr_eq(&self.version, version)
+    }
+
     pub(crate) fn valid(&self) -> bool {
         !self.order.is_empty()
     }
@@ -98,28 +140,72 @@ impl SegmentScan {
     }
 
     fn current(&self) -> Option<&Source> {
-        self.sources.get(*self.order.first()?)
+        self.sources.get(self.order.first()?.source)
     }
 
-    /// Goes on to the next larger key.
-    pub(crate) fn next(&mut self) -> Result<bool> {
+    /// Goes on to the next larger key. What is at or beyond `upper` need not be found.
+    #[inline]
+    pub(crate) fn next(&mut self, upper: Option<&[u8]>) -> Result<Step> {
+        if self.direction == Direction::Forward && self.stride > 0 {
+            self.stride -= 1;
+            self.first_mut().map(Source::stride_forward);
+            return Ok(Step::WithinBounds);
+        }
+        self.next_by_merge(upper)
+    }
+
+    fn next_by_merge(&mut self, upper: Option<&[u8]>) -> Result<Step> {
         if self.direction == Direction::Backward && self.valid() {
             let mut after = self.key().to_vec();
             after.push(0);
-            return self.seek(&after);
+            return self.seek(&after).map(Step::of);
         }
         self.step()?;
-        self.skip_tombstones()
+        let on_entry = self.skip_tombstones()?;
+        if self.steady_steps >= STEADY_STEPS
+            && let Some(first) = self.current()
+        {
+            self.stride = first.stride_ahead(match (self.second_key(), upper) {
+                (Some(other), Some(upper)) => Some(other.min(upper)),
+                (other, upper) => other.or(upper),
+            });
+        }
+        Ok(Step::of(on_entry))
     }
 
-    /// Goes on to the next smaller key.
-    pub(crate) fn prev(&mut self) -> Result<bool> {
+    /// Goes on to the next smaller key. What is less than `lower` need not be found.
+    #[inline]
+    pub(crate) fn prev(&mut self, lower: &[u8]) -> Result<Step> {
+        if self.direction == Direction::Backward && self.stride > 0 {
+            self.stride -= 1;
+            self.first_mut().map(Source::stride_backward);
+            return Ok(Step::WithinBounds);
+        }
+        self.prev_by_merge(lower)
+    }
+
+    fn prev_by_merge(&mut self, lower: &[u8]) -> Result<Step> {
         if self.direction == Direction::Forward && self.valid() {
             let key = self.key().to_vec();
-            return self.seek_before(Some(&key));
+            return self.seek_before(Some(&key)).map(Step::of);
         }
         self.step()?;
-        self.skip_tombstones()
+        let on_entry = self.skip_tombstones()?;
+        if self.steady_steps >= STEADY_STEPS
+            && let Some(first) = self.current()
+        {
+            self.stride = first.stride_behind(self.second_key(), lower);
+        }
+        Ok(Step::of(on_entry))
+    }
+
+    #[inline]
+    fn first_mut(&mut self) -> Option<&mut Source> {
+        self.sources.get_mut(self.order.first()?.source)
+    }
+
+    fn second_key(&self) -> Option<&[u8]> {
+        self.sources.get(self.order.get(1)?.source).map(Source::key)
     }
 
     fn skip_tombstones(&mut self) -> Result<bool> {
@@ -131,11 +217,15 @@ impl SegmentScan {
 
     /// Moves every source that stands on the current key.
     fn step(&mut self) -> Result<()> {
+        self.end_stride();
         let Some(&first) = self.order.first() else { return Ok(()) };
-        let tied = self.order.get(1).is_some_and(|second| self.compare_keys(first, *second).is_eq());
-        if !tied {
-            return self.advance_first();
+        if !self.order.get(1).is_some_and(|second| self.compare_keys(&first, second).is_eq()) {
+            self.advance_first()?;
+            let stays = self.order.first().is_some_and(|now| now.source == first.source);
+            self.steady_steps = if stays { self.steady_steps.saturating_add(1) } else { 0 };
+            return Ok(());
         }
+        self.steady_steps = 0;
         let mut left_key = std::mem::take(&mut self.left_key);
         left_key.clear();
         left_key.extend_from_slice(self.key());
@@ -146,10 +236,16 @@ impl SegmentScan {
         Ok(())
     }
 
+    fn end_stride(&mut self) {
+        self.stride = 0;
+        let Some(first) = self.order.first_mut() else { return };
+        first.head = self.sources.get(first.source).map_or(first.head, Source::head);
+    }
+
     /// Moves the first source and puts it back where its new key belongs.
     fn advance_first(&mut self) -> Result<()> {
-        let first = self.order[0];
-        let source = &mut self.sources[first];
+        let Some(&Standing { source: number, .. }) = self.order.first() else { return Ok(()) };
+        let Some(source) = self.sources.get_mut(number) else { return Ok(()) };
         match self.direction {
             Direction::Forward => source.next()?,
             Direction::Backward => source.prev()?,
@@ -158,40 +254,40 @@ impl SegmentScan {
             self.order.remove(0);
             return Ok(());
         }
-        let mut place = 0;
-        while place + 1 < self.order.len() && self.comes_after(first, self.order[place + 1]) {
-            self.order[place] = self.order[place + 1];
-            place += 1;
+        let moved = Standing { head: source.head(), source: number };
+        let before = |other: &Standing| self.order_of(&moved, other).is_gt();
+        let place = self.order.iter().skip(1).take_while(|other| before(other)).count();
+        self.order.copy_within(1..=place, 0);
+        if let Some(standing) = self.order.get_mut(place) {
+            *standing = moved;
         }
-        self.order[place] = first;
         Ok(())
     }
 
     #[inline]
-    fn compare_keys(&self, a: usize, b: usize) -> Ordering {
-        let (a, b) = (&self.sources[a], &self.sources[b]);
-        a.head().cmp(&b.head()).then_with(|| a.key().cmp(b.key()))
+    fn compare_keys(&self, a: &Standing, b: &Standing) -> Ordering {
+        let key = |standing: &Standing| self.sources.get(standing.source).map_or(&[][..], Source::key);
+        a.head.cmp(&b.head).then_with(|| key(a).cmp(key(b)))
     }
 
     #[inline]
-    fn comes_after(&self, a: usize, b: usize) -> bool {
-        self.order_of(a, b).is_gt()
-    }
-
-    fn order_of(&self, a: usize, b: usize) -> Ordering {
+    fn order_of(&self, a: &Standing, b: &Standing) -> Ordering {
         let by_key = self.compare_keys(a, b);
         let by_key = match self.direction {
             Direction::Forward => by_key,
             Direction::Backward => by_key.reverse(),
         };
-        by_key.then(a.cmp(&b))
+        by_key.then(a.source.cmp(&b.source))
     }
 
     fn rebuild_order(&mut self) {
+        self.stride = 0;
+        self.steady_steps = 0;
         let mut order = std::mem::take(&mut self.order);
         order.clear();
-        order.extend((0..self.sources.len()).filter(|number| self.sources[*number].valid()));
-        order.sort_by(|a, b| self.order_of(*a, *b));
+        let standing = self.sources.iter().enumerate().filter(|(_, source)| source.valid());
+        order.extend(standing.map(|(number, source)| Standing { head: source.head(), source: number }));
+        order.sort_by(|a, b| self.order_of(a, b));
         self.order = order;
     }
 }

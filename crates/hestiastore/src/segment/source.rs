@@ -7,7 +7,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::RunRef;
-use super::write_buffer::{BufferView, key_head};
+use super::write_buffer::BufferView;
+use crate::bytes::key_head;
 use crate::error::Result;
 use crate::run::{CursorPurpose, EntryKind, Run, RunCursor};
 
@@ -30,7 +31,7 @@ impl Source {
     pub(crate) fn head(&self) -> u64 {
         match self {
             Self::Buffer(source) => source.head,
-            Self::Run(source) => source.head,
+            Self::Run(source) => key_head(source.cursor.key()),
         }
     }
 
@@ -88,6 +89,39 @@ impl Source {
             Self::Run(source) => return source.prev(),
         }
         Ok(())
+    }
+}
+
+impl Source {
+    /// How many entries behind the current one, with keys less than `limit`, are seen just as they lie: a scan may
+    /// take so many by [`Self::stride_forward`], without asking anything.
+    pub(crate) fn stride_ahead(&self, limit: Option<&[u8]>) -> usize {
+        match self {
+            Self::Buffer(_) => 0,
+            Self::Run(source) => source.stride_ahead(limit),
+        }
+    }
+
+    /// The same backward, with keys greater than `other` and not less than `least`.
+    pub(crate) fn stride_behind(&self, other: Option<&[u8]>, least: &[u8]) -> usize {
+        match self {
+            Self::Buffer(_) => 0,
+            Self::Run(source) => source.stride_behind(other, least),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn stride_forward(&mut self) {
+        if let Self::Run(source) = self {
+            source.cursor.next_in_chunk();
+        }
+    }
+
+    #[inline]
+    pub(crate) fn stride_backward(&mut self) {
+        if let Self::Run(source) = self {
+            source.cursor.prev_in_chunk();
+        }
     }
 }
 
@@ -184,9 +218,10 @@ pub(crate) struct RunSource {
     clipped: bool,
     /// The file holds one version a key: nothing to skip.
     single_versions: bool,
+    /// And all of them may be seen.
+    plain: bool,
     snapshot_seq: u64,
     valid: bool,
-    head: u64,
     /// Scratch for the key whose versions are being passed over.
     passed_key: Vec<u8>,
 }
@@ -194,23 +229,42 @@ pub(crate) struct RunSource {
 impl RunSource {
     pub(crate) fn new(run: &Arc<Run>, reference: &Arc<RunRef>, snapshot_seq: u64) -> Result<Self> {
         let properties = run.properties();
+        let single_versions = properties.entries == properties.keys;
         Ok(Self {
             cursor: run.cursor(CursorPurpose::Read),
             reference: Arc::clone(reference),
             clipped: reference.is_clipped(),
-            single_versions: properties.entries == properties.keys,
+            single_versions,
+            plain: single_versions && reference.handle.max_seq <= snapshot_seq,
             snapshot_seq,
             valid: false,
-            head: 0,
             passed_key: Vec::new(),
         })
     }
 
+    fn stride_ahead(&self, limit: Option<&[u8]>) -> usize {
+        if !self.plain {
+            return 0;
+        }
+        let upper = self.reference.upper.as_deref().filter(|_| self.clipped);
+        self.cursor.puts_ahead(match (limit, upper) {
+            (Some(limit), Some(upper)) => Some(limit.min(upper)),
+            (limit, upper) => limit.or(upper),
+        })
+    }
+
+    fn stride_behind(&self, other: Option<&[u8]>, least: &[u8]) -> usize {
+        if !self.plain {
+            return 0;
+        }
+        let least = if self.clipped { least.max(&*self.reference.lower) } else { least };
+        let stride = self.cursor.puts_behind(other.map_or(least, |other| other.max(least)));
+        // The first of them may have the other's key itself.
+        if other.is_some() { stride.saturating_sub(1) } else { stride }
+    }
+
     fn settled(&mut self, on_entry: bool) -> Result<()> {
         self.valid = on_entry && (!self.clipped || self.reference.within_bounds(self.cursor.key()));
-        if self.valid {
-            self.head = key_head(self.cursor.key());
-        }
         Ok(())
     }
 
@@ -270,6 +324,10 @@ impl RunSource {
     }
 
     fn next(&mut self) -> Result<()> {
+        if self.plain {
+            let on_entry = self.cursor.next()?;
+            return self.settled(on_entry);
+        }
         if self.single_versions {
             let on_entry = self.cursor.next()?;
             return self.settle_forward(on_entry);
@@ -284,6 +342,10 @@ impl RunSource {
     }
 
     fn prev(&mut self) -> Result<()> {
+        if self.plain {
+            let on_entry = self.cursor.prev()?;
+            return self.settled(on_entry);
+        }
         if self.single_versions {
             let on_entry = self.cursor.prev()?;
             return self.settle_backward(on_entry);

@@ -14,4 +14,5 @@ mod observed;
 mod order;
 mod pool;
 mod refused;
+mod strides;
 mod support;

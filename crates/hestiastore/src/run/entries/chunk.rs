@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use super::column::{Column, read_u16, read_u32, read_u64};
 use super::fingerprints::{UNITS_PER_MASK, matches};
 use super::{FINGERPRINT_UNIT, HAS_KINDS, HEADER_BYTES};
-use crate::bytes::Reader;
+use crate::bytes::{Reader, key_head};
 use crate::run::EntryKind;
 use crate::run::cache::Charge;
 use crate::run::keys::{equal, strip_prefix};
@@ -98,6 +98,17 @@ impl EntryChunk {
         self.payload.get(at..at + self.prefix_len as usize).unwrap_or(&[])
     }
 
+    #[inline]
+    pub(crate) fn prefix_len(&self) -> usize {
+        self.prefix_len as usize
+    }
+
+    /// Whether any entry is anything but a plain put.
+    #[inline]
+    pub(crate) fn has_kinds(&self) -> bool {
+        self.kinds_at.is_some()
+    }
+
     /// What follows the prefix in key `i`.
     #[inline]
     pub(crate) fn suffix(&self, i: usize) -> &[u8] {
@@ -165,10 +176,14 @@ impl EntryChunk {
         let Some(wanted) = key.strip_prefix(prefix) else {
             return if key < prefix { 0 } else { self.len() };
         };
-        partition_point(0..self.len(), |i| match self.suffix(i).cmp(wanted) {
-            Ordering::Less => true,
-            Ordering::Equal => self.seq(i) > seq,
-            Ordering::Greater => false,
+        let wanted_head = key_head(wanted);
+        partition_point(0..self.len(), |i| {
+            let suffix = self.suffix(i);
+            match key_head(suffix).cmp(&wanted_head).then_with(|| suffix.cmp(wanted)) {
+                Ordering::Less => true,
+                Ordering::Equal => self.seq(i) > seq,
+                Ordering::Greater => false,
+            }
         })
     }
 

@@ -13,19 +13,6 @@ pub(super) struct Heads {
     shift: u32,
 }
 
-/// The first eight bytes of a key as a number, zeros behind its end.
-#[inline]
-pub(super) fn head_of(key: &[u8]) -> u64 {
-    if let Some(head) = key.first_chunk::<8>() {
-        return u64::from_be_bytes(*head);
-    }
-    let mut head = [0u8; 8];
-    for (to, from) in head.iter_mut().zip(key) {
-        *to = *from;
-    }
-    u64::from_be_bytes(head)
-}
-
 impl Heads {
     /// `heads` must ascend (equal neighbours are fine) and be fewer than 2^32.
     pub(super) fn new(heads: Vec<u64>) -> Self {
@@ -75,6 +62,7 @@ impl Heads {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bytes::key_head;
 
     fn check(heads: Vec<u64>) {
         let searched = Heads::new(heads.clone());
@@ -100,9 +88,9 @@ mod tests {
 
     #[test]
     fn a_head_keeps_the_order_of_keys() {
-        assert_eq!(head_of(b""), 0);
-        assert_eq!(head_of(b"\x01"), 1 << 56);
-        assert_eq!(head_of(b"abcdefgh"), head_of(b"abcdefghi"));
-        assert!(head_of(b"ab") < head_of(b"abc"));
+        assert_eq!(key_head(b""), 0);
+        assert_eq!(key_head(b"\x01"), 1 << 56);
+        assert_eq!(key_head(b"abcdefgh"), key_head(b"abcdefghi"));
+        assert!(key_head(b"ab") < key_head(b"abc"));
     }
 }

@@ -2,9 +2,9 @@
 
 use std::cmp::Ordering;
 
-use super::heads::{Heads, head_of};
+use super::heads::Heads;
 use super::{HAS_SEQS, HEADER_BYTES, NEW_KEY};
-use crate::bytes::{Reader, Short};
+use crate::bytes::{Reader, Short, key_head};
 use crate::chunk::ChunkPosition;
 use crate::run::keys::strip_prefix;
 
@@ -68,7 +68,7 @@ impl SparseIndex {
             seqs,
         };
         index.check_order()?;
-        let heads = (0..n).map(|i| head_of(index.suffix(i))).collect();
+        let heads = (0..n).map(|i| key_head(index.suffix(i))).collect();
         Ok(Self { heads: Heads::new(heads), ..index })
     }
 
@@ -114,7 +114,7 @@ impl SparseIndex {
         let Some(wanted) = strip_prefix(key, &self.prefix) else {
             return if key < &*self.prefix { None } else { self.len().checked_sub(1) };
         };
-        let head = head_of(wanted);
+        let head = key_head(wanted);
         let count = self.heads.count_up_to(head);
         let last = count.checked_sub(1)?;
         if self.heads.get(last) != Some(head) {

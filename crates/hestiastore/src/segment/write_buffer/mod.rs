@@ -18,7 +18,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub(crate) use slabs::SlabPool;
-pub(crate) use table::{Version, key_head};
+pub(crate) use table::Version;
 pub(crate) use view::BufferView;
 
 use crate::run::EntryKind;

@@ -24,6 +24,7 @@ use std::sync::Arc;
 
 use super::arena::Arena;
 use super::slabs::SlabPool;
+use crate::bytes::key_head;
 use crate::run::EntryKind;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering};
@@ -57,18 +58,6 @@ pub(super) fn entry_bytes(key_bytes: usize, value_bytes: usize) -> usize {
         + key_bytes.next_multiple_of(8)
         + size_of::<VersionHeader>()
         + value_bytes.next_multiple_of(8)
-}
-
-/// The first eight bytes of a key as a number that orders as the key does.
-pub(crate) fn key_head(key: &[u8]) -> u64 {
-    match key.first_chunk::<8>() {
-        Some(head) => u64::from_be_bytes(*head),
-        None => {
-            let mut padded = [0u8; 8];
-            padded[..key.len()].copy_from_slice(key);
-            u64::from_be_bytes(padded)
-        }
-    }
 }
 
 /// One slot array. Arrays are replaced when they fill; readers may still be in an old one.

@@ -97,7 +97,7 @@ impl BufferView {
 
     /// The index of the first key of a list that is not less than `key`.
     pub(crate) fn lower_bound(&self, list: usize, key: &[u8]) -> usize {
-        let head = super::table::key_head(key);
+        let head = crate::bytes::key_head(key);
         self.lists.lists.get(list).map_or(0, |places| {
             places.partition_point(|place| {
                 // SAFETY: as in `node`.
