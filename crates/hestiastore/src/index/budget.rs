@@ -252,6 +252,11 @@ impl WriteBudget {
         self.clock.monotonic_micros() * 1_000
     }
 
+    /// Whether writers are slowed down because merges have fallen behind.
+    pub(crate) fn is_held_up_by_merges(&self) -> bool {
+        self.line.lock().crowding > 0
+    }
+
     /// Slows writers down by how far merges have fallen behind.
     pub(crate) fn set_crowding(&self, crowding: PressurePerMille) {
         let mut line = self.line.lock();

@@ -231,6 +231,11 @@ impl Pool {
         state.structural_at_work += usize::from(had_permit);
     }
 
+    /// Whether a thread is at a flush.
+    pub(super) fn is_flushing(&self) -> bool {
+        self.state.lock().flushes_at_work > 0
+    }
+
     /// Whether a job waits, of any index, that comes before idle work.
     pub(super) fn has_waiting(&self) -> bool {
         self.state.lock().members.iter().any(|member| member.core.scheduler.has_waiting())

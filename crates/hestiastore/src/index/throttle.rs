@@ -138,6 +138,9 @@ impl Drop for TimedOperation<'_> {
     }
 }
 
+/// About as long as a step of a merge takes.
+const REST_FOR_FLUSHES: Duration = Duration::from_millis(1);
+
 /// Who rests looks around so often, in case that the clock is another one than the system's.
 const LONGEST_REST: Duration = Duration::from_millis(100);
 
@@ -147,13 +150,21 @@ impl Core {
     pub(super) fn end_step(&self, bytes: u64) -> bool {
         self.scheduler.pool().give_way();
         self.rest(self.rest_for_limits(bytes), || false);
-        let writers_wait = || self.budget.wanted_bytes().is_some();
+        let writers_wait = || self.budget.is_waited_for();
         if writers_wait() {
             self.slowed.forgive();
+            self.rest(self.rest_for_flushes(), || !writers_wait());
         } else {
             self.rest(self.rest_for_foreground(bytes), writers_wait);
         }
         self.is_ending()
+    }
+
+    /// While writers wait for room that a flush at work will give, a merge leaves that flush the processors for half of
+    /// the time: its own work may come later. Not where writers wait for merges.
+    fn rest_for_flushes(&self) -> Duration {
+        let leave = self.scheduler.pool().is_flushing() && !self.budget.is_held_up_by_merges();
+        if leave { REST_FOR_FLUSHES } else { Duration::ZERO }
     }
 
     /// What the index and its runtime were told.
