@@ -22,6 +22,7 @@ impl Core {
         memory.pinned_chunk_bytes = chunks.pinned_bytes;
         memory.loaded_bytes = self.registry.loaded_bytes();
         memory.maintenance_bytes = self.scratch.bytes();
+        memory.log_bytes = self.logs.ready_bytes();
         memory.total_bytes = memory.write_buffer_bytes
             + memory.spare_slab_bytes
             + memory.sorted_view_bytes
@@ -29,7 +30,8 @@ impl Core {
             + memory.chunk_cache_bytes
             + memory.pinned_chunk_bytes
             + memory.loaded_bytes
-            + memory.maintenance_bytes;
+            + memory.maintenance_bytes
+            + memory.log_bytes;
         memory.estimate_bytes = self.config.memory_estimate_bytes();
         memory.available_bytes = self.available_bytes;
         memory
