@@ -16,6 +16,8 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
+use rustix::fs::FsWord;
+
 use super::File;
 use super::fs_file::FsFile;
 use super::mapping::Mapping;
@@ -130,8 +132,8 @@ impl File for MappedFile {
 /// Whether stores to blocks that were reserved in this file cannot meet a full disk. Elsewhere they may: where each write goes to
 /// new blocks (btrfs, ZFS), where the server has the last word (NFS), where another file system lies below (overlayfs).
 fn keeps_reservations(file: &fs::File) -> bool {
-    const EXT4: i64 = 0xef53;
-    const XFS: i64 = 0x5846_5342;
-    const TMPFS: i64 = 0x0102_1994;
-    rustix::fs::fstatfs(file).is_ok_and(|stat| matches!(stat.f_type as i64, EXT4 | XFS | TMPFS))
+    const EXT4: FsWord = 0xef53;
+    const XFS: FsWord = 0x5846_5342;
+    const TMPFS: FsWord = 0x0102_1994;
+    rustix::fs::fstatfs(file).is_ok_and(|stat| matches!(stat.f_type, EXT4 | XFS | TMPFS))
 }
