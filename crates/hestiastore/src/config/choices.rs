@@ -74,7 +74,8 @@ impl Setting for Durability {
 pub enum LogIo {
     /// By positioned writes. Works on every file system.
     Written,
-    /// By a copy into a mapping of the file. Not available in this version.
+    /// By copies into a mapping of the file, where that is known to be safe: on Linux, on ext4, xfs and tmpfs.
+    /// Elsewhere as `Written`.
     Mapped,
 }
 

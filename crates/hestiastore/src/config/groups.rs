@@ -222,7 +222,7 @@ settings! {
         /// How long a commit in the mode `group-sync` may wait for others to share its sync.
         group_delay: Duration = Duration::ZERO, 0x0803, time(0, 5 * MILLI), AtOpen;
         /// How log bytes reach the operating system.
-        io: LogIo = LogIo::Written, 0x0804, Kind::Choice(LogIo::NAMES), AtOpen;
+        io: LogIo = LogIo::Mapped, 0x0804, Kind::Choice(LogIo::NAMES), AtOpen;
         /// Size of the first log file; later ones grow with the index.
         first_file_bytes: u64 = MIB, 0x0805, bytes(16 * KIB, GIB), NewFiles;
         /// Size at which log files stop growing; one larger record gets a file of its own.

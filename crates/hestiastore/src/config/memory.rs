@@ -9,6 +9,9 @@ use super::text::show_bytes;
 /// What all inputs of a merge read ahead together, but for a little of each.
 pub(crate) const MERGE_AHEAD_BYTES: u64 = 4 << 20;
 
+/// What is mapped of a log file at once.
+pub(crate) const LOG_WINDOW_BYTES: u64 = 256 << 10;
+
 /// A run that has so many keys is cut: the hashes of all its keys are in memory until its filter is made.
 pub(crate) const MOST_KEYS_A_RUN: u64 = 2 << 20;
 
@@ -46,7 +49,7 @@ pub struct MemoryEstimate {
     /// Background work, on each thread: what all inputs of a merge read ahead, the output's buffers, and for
     /// its filter 8 bytes for each key of a segment of the target size, at 64 stored bytes a key.
     pub maintenance_bytes: u64,
-    /// Mappings of the log file in use and the one made ready; nothing when logs are written.
+    /// What is mapped of log files at once; nothing when logs are written.
     pub log_bytes: u64,
 }
 
@@ -95,7 +98,8 @@ impl Config {
             maintenance_bytes: u64::from(self.maintenance.threads).saturating_mul(job),
             log_bytes: match self.log.io {
                 LogIo::Written => 0,
-                LogIo::Mapped => self.log.max_file_bytes.saturating_mul(2),
+                // The one in use, the next one, and two that await their last sync.
+                LogIo::Mapped => 4 * LOG_WINDOW_BYTES,
             },
         }
     }

@@ -39,7 +39,7 @@ pub use groups::{
 };
 pub use knob::{KnobInfo, Reopen};
 pub use memory::MemoryEstimate;
-pub(crate) use memory::{MERGE_AHEAD_BYTES, MOST_KEYS_A_RUN};
+pub(crate) use memory::{LOG_WINDOW_BYTES, MERGE_AHEAD_BYTES, MOST_KEYS_A_RUN};
 pub(crate) use merge::merge_at_open;
 pub use patch::ConfigPatch;
 

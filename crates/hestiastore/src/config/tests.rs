@@ -38,7 +38,7 @@ const CHANGED: [(&str, &str); 32] = [
     ("log.durability", "group-sync"),
     ("log.sync_interval", "1s"),
     ("log.group_delay", "500us"),
-    ("log.io", "mapped"),
+    ("log.io", "written"),
     ("log.first_file_bytes", "2MiB"),
     ("log.max_file_bytes", "32MiB"),
     ("log.limit_bytes", "512MiB"),
@@ -137,7 +137,7 @@ fn every_group_method_sets_the_knob_of_its_name() {
             l.durability(Durability::GroupSync)
                 .sync_interval(Duration::from_secs(1))
                 .group_delay(Duration::from_micros(500))
-                .io(LogIo::Mapped)
+                .io(LogIo::Written)
                 .first_file_bytes(2 << 20)
                 .max_file_bytes(32 << 20)
                 .limit_bytes(Some(512 << 20))
@@ -219,7 +219,6 @@ fn validation_reports_all_problems_each_with_its_knob() {
         config.bloom.hashes = Some(31);
         config.log.first_file_bytes = 128 << 20;
         config.log.limit_bytes = Some(1 << 27);
-        config.log.io = LogIo::Mapped;
         config.log.group_delay = Duration::from_millis(6);
     });
     let named: Vec<_> = found.iter().map(|text| text.split(' ').next().unwrap()).collect();
@@ -232,7 +231,6 @@ fn validation_reports_all_problems_each_with_its_knob() {
         "log.max_file_bytes",
         "log.limit_bytes",
         "log.limit_bytes",
-        "log.io",
     ];
     assert_eq!(named, expected, "{found:#?}");
 }
@@ -276,7 +274,7 @@ fn log_limit_follows_the_write_buffers_unless_given() {
 #[test]
 fn opening_keeps_what_the_patch_does_not_name() {
     let mut stored = Config::default().patched(&changed());
-    stored.log.io = LogIo::Written;
+    stored.log.io = LogIo::Mapped;
     assert_eq!(merge_at_open(&stored, &ConfigPatch::default()).unwrap(), stored);
     let patch = ConfigPatch::default().io(|io| io.block_bytes(16 << 10));
     let merged = merge_at_open(&stored, &patch).unwrap();
@@ -319,11 +317,11 @@ fn memory_estimate_adds_up() {
     let config = Config::default();
     let estimate = config.memory_estimate();
     assert_eq!(estimate.maintenance_bytes, 2 * ((4 << 20) + 2 * (256 << 10) + (16 << 20)));
-    assert_eq!(config.memory_estimate_bytes(), (64 + 32 + 64 + 256 + 8 + 24 + 41) << 20);
+    assert_eq!(config.memory_estimate_bytes(), (64 + 32 + 64 + 256 + 8 + 24 + 41 + 1) << 20);
     assert_eq!(
         estimate.to_string(),
-        "489MiB (write buffers 64MiB, delta cache 32MiB, chunk cache 64MiB, sparse indexes and Bloom \
-         filters 256MiB, spare slabs 8MiB, sorted views 24MiB, maintenance 41MiB, log 0)"
+        "490MiB (write buffers 64MiB, delta cache 32MiB, chunk cache 64MiB, sparse indexes and Bloom \
+         filters 256MiB, spare slabs 8MiB, sorted views 24MiB, maintenance 41MiB, log 1MiB)"
     );
     let mut huge = Config::default();
     (huge.cache.chunk_bytes, huge.io.buffer_bytes) = (u64::MAX, u64::MAX);

@@ -1,7 +1,6 @@
 //! What is allowed: each knob by itself, and the rules between knobs.
 
 use super::Config;
-use super::choices::LogIo;
 use super::groups::KNOBS;
 use super::text::show_bytes;
 use crate::{Error, Result};
@@ -36,7 +35,6 @@ impl Config {
             self.log_files_grow(),
             self.log_holds_the_write_buffers(),
             self.log_holds_two_files(),
-            self.log_io_is_available(),
             self.memory_holds_the_budgets(),
         ];
         rules.into_iter().flatten()
@@ -104,10 +102,5 @@ impl Config {
                 show_bytes(budget_bytes)
             )
         })
-    }
-
-    fn log_io_is_available(&self) -> Option<String> {
-        (self.log.io == LogIo::Mapped)
-            .then(|| "log.io must be written; mapped is not available in this version".to_owned())
     }
 }

@@ -15,6 +15,8 @@ use rustix::io::{Errno, retry_on_intr};
 
 use super::fs_file::FsFile;
 use super::lock::FsLock;
+#[cfg(target_os = "linux")]
+use super::mapped_file::MappedFile;
 use super::name::{LOCK_NAME, check_folder, check_name};
 use super::{Directory, DirectoryLock, File, LockMode, OpenMode};
 use crate::sync::Mutex;
@@ -31,6 +33,8 @@ const NO_ACCESS_TIME: OFlags = OFlags::empty();
 /// neither listed nor opened. A full disk gives [`io::ErrorKind::StorageFull`], an exhausted quota
 /// [`io::ErrorKind::QuotaExceeded`]; a write or allocation that fails so may have been done in part,
 /// and its space comes back when the file is removed.
+///
+/// On ext4, xfs and tmpfs the files of [`Directory::open_log`] are mapped, where they are [made ready](File::make_ready).
 ///
 /// ```
 /// use hestiastore::directory::{Directory, FsDirectory, OpenMode};
@@ -161,6 +165,13 @@ impl Directory for FsDirectory {
             OpenMode::ReadWrite => self.open_at(name, OFlags::RDWR)?,
         };
         Ok(Arc::new(FsFile::new(file, mode)))
+    }
+
+    #[cfg(target_os = "linux")]
+    fn open_log(&self, name: &str) -> io::Result<Arc<dyn File>> {
+        check_name(name)?;
+        let file = self.open_at(name, OFlags::RDWR)?;
+        Ok(MappedFile::wrap(FsFile::new(file, OpenMode::ReadWrite)))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {

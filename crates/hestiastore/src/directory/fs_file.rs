@@ -33,6 +33,10 @@ impl FsFile {
         Self { file, writable, allowed_bytes: AtomicU64::new(allowed_bytes) }
     }
 
+    pub(super) fn file(&self) -> &fs::File {
+        &self.file
+    }
+
     /// Looks at the limit when the file is written to further out than before.
     fn check_size(&self, end: u64) -> io::Result<()> {
         if end > self.allowed_bytes.load(Ordering::Relaxed) {
@@ -40,6 +44,27 @@ impl FsFile {
             self.allowed_bytes.fetch_max(end, Ordering::Relaxed);
         }
         Ok(())
+    }
+
+    /// As [`File::allocate`]; says whether the system has promised that there is space for all of it.
+    pub(super) fn reserve(&self, length: u64) -> io::Result<bool> {
+        check_writable(self.writable)?;
+        check_range(length, 0)?;
+        if length == 0 {
+            return Ok(true);
+        }
+        // Also within what is reserved already: a lowered limit is to be met here rather than in a write.
+        check_size_limit(length)?;
+        self.allowed_bytes.fetch_max(length, Ordering::Relaxed);
+        let flags = FallocateFlags::empty();
+        let reserved = match retry_on_intr(|| rustix::fs::fallocate(&self.file, flags, 0, length)) {
+            Ok(()) => true,
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => false,
+            Err(error) => return Err(error.into()),
+        };
+        // Some systems reserve without extending.
+        self.extend(length)?;
+        Ok(reserved)
     }
 
     /// For systems that cannot reserve. A zero as the last byte extends the file as a truncation
@@ -70,21 +95,7 @@ impl File for FsFile {
     }
 
     fn allocate(&self, length: u64) -> io::Result<()> {
-        check_writable(self.writable)?;
-        check_range(length, 0)?;
-        if length == 0 {
-            return Ok(());
-        }
-        // Also within what is reserved already: a lowered limit is to be met here rather than in a write.
-        check_size_limit(length)?;
-        self.allowed_bytes.fetch_max(length, Ordering::Relaxed);
-        let flags = FallocateFlags::empty();
-        match retry_on_intr(|| rustix::fs::fallocate(&self.file, flags, 0, length)) {
-            // Some systems reserve without extending.
-            Ok(()) => self.extend(length),
-            Err(Errno::OPNOTSUPP | Errno::NOSYS) => self.extend(length),
-            Err(error) => Err(error.into()),
-        }
+        self.reserve(length).map(|_| ())
     }
 
     fn sync(&self) -> io::Result<()> {

@@ -1,6 +1,7 @@
 //! A directory whose traffic is counted: every byte that an index reads and writes goes through it.
 
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::{Directory, DirectoryLock, File, LockMode, OpenMode};
@@ -105,6 +106,14 @@ impl File for MeteredFile {
     fn sync(&self) -> io::Result<()> {
         self.io.note_sync(self.kind);
         self.file.sync()
+    }
+
+    fn make_ready(&self, range: Range<u64>) {
+        self.file.make_ready(range);
+    }
+
+    fn ready_bytes(&self) -> u64 {
+        self.file.ready_bytes()
     }
 }
 

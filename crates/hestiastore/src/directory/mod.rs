@@ -15,6 +15,10 @@ mod image;
 mod lock;
 #[cfg(test)]
 mod lock_tests;
+#[cfg(target_os = "linux")]
+mod mapped_file;
+#[cfg(target_os = "linux")]
+mod mapping;
 mod memory;
 mod memory_lock;
 mod metered;
@@ -28,6 +32,7 @@ mod tests;
 
 use std::fmt;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 pub use self::fs::FsDirectory;
@@ -66,8 +71,8 @@ pub trait Directory: Send + Sync + fmt::Debug {
     /// Opens a file that exists; `NotFound` otherwise.
     fn open(&self, name: &str, mode: OpenMode) -> io::Result<Arc<dyn File>>;
 
-    /// Opens an existing file that takes many small writes at known offsets of a preallocated
-    /// length. A directory may serve it by another mechanism than [`Directory::open`].
+    /// Opens an existing file for many small writes one behind the other. A directory may serve those by another
+    /// mechanism than [`Directory::open`], within what is then allocated and [made ready](File::make_ready).
     fn open_log(&self, name: &str) -> io::Result<Arc<dyn File>> {
         self.open(name, OpenMode::ReadWrite)
     }
@@ -114,4 +119,15 @@ pub trait File: Send + Sync + fmt::Debug {
 
     /// Makes content and length durable.
     fn sync(&self) -> io::Result<()>;
+
+    /// Says that small writes to `range`, and nowhere else, come next; none at all if it is empty. Whatever makes
+    /// them cheaper may be done now, and takes time now. No promise: writes work everywhere as before.
+    fn make_ready(&self, range: Range<u64>) {
+        let _ = range;
+    }
+
+    /// How much memory is held for that.
+    fn ready_bytes(&self) -> u64 {
+        0
+    }
 }

@@ -13,6 +13,7 @@ use super::*;
 enum Step {
     Create { name: usize, slot: usize },
     Open { name: usize, slot: usize, mode: OpenMode },
+    OpenLog { name: usize, slot: usize },
     Drop { slot: usize },
     Rename { from: usize, to: usize },
     Remove { name: usize },
@@ -20,6 +21,7 @@ enum Step {
     Write { slot: usize, offset: u64, bytes: Vec<u8> },
     Read { slot: usize, offset: u64, length: usize },
     Allocate { slot: usize, length: u64 },
+    MakeReady { slot: usize, range: std::ops::Range<u64> },
     SyncFile { slot: usize },
     Sync,
     List,
@@ -48,6 +50,7 @@ fn attempt(directory: &dyn Directory, slots: &mut Slots, step: &Step) -> io::Res
         Step::Open { name, slot, mode } => {
             slots[*slot] = Some(directory.open(NAMES[*name], *mode)?);
         }
+        Step::OpenLog { name, slot } => slots[*slot] = Some(directory.open_log(NAMES[*name])?),
         Step::Drop { slot } => slots[*slot] = None,
         Step::Rename { from, to } => directory.rename(NAMES[*from], NAMES[*to])?,
         Step::Remove { name } => directory.remove(NAMES[*name])?,
@@ -78,6 +81,11 @@ fn attempt(directory: &dyn Directory, slots: &mut Slots, step: &Step) -> io::Res
                 return Ok(Seen::Length(file.len()?));
             }
         }
+        Step::MakeReady { slot, range } => {
+            if let Some(file) = held(slots, *slot) {
+                file.make_ready(range.clone());
+            }
+        }
         Step::SyncFile { slot } => {
             if let Some(file) = held(slots, *slot) {
                 file.sync()?;
@@ -104,6 +112,7 @@ fn steps() -> impl Strategy<Value = Step> {
         3 => (name.clone(), slot.clone()).prop_map(|(name, slot)| Step::Create { name, slot }),
         3 => (name.clone(), slot.clone(), mode)
             .prop_map(|(name, slot, mode)| Step::Open { name, slot, mode }),
+        3 => (name.clone(), slot.clone()).prop_map(|(name, slot)| Step::OpenLog { name, slot }),
         1 => slot.clone().prop_map(|slot| Step::Drop { slot }),
         3 => (name.clone(), name.clone()).prop_map(|(from, to)| Step::Rename { from, to }),
         2 => name.clone().prop_map(|name| Step::Remove { name }),
@@ -112,8 +121,10 @@ fn steps() -> impl Strategy<Value = Step> {
             .prop_map(|(slot, offset, bytes)| Step::Write { slot, offset, bytes }),
         4 => (slot.clone(), offsets(), 0..10_000usize)
             .prop_map(|(slot, offset, length)| Step::Read { slot, offset, length }),
-        1 => (slot.clone(), prop_oneof![0..30_000u64, Just(u64::MAX)])
+        2 => (slot.clone(), prop_oneof![4 => 0..30_000u64, 1 => Just(u64::MAX)])
             .prop_map(|(slot, length)| Step::Allocate { slot, length }),
+        1 => (slot.clone(), 0..20_000u64, 0..20_000u64)
+            .prop_map(|(slot, start, end)| Step::MakeReady { slot, range: start..end }),
         1 => slot.prop_map(|slot| Step::SyncFile { slot }),
         1 => Just(Step::Sync),
         1 => Just(Step::List),
@@ -228,6 +239,113 @@ fn writes_and_allocations_run_side_by_side() {
         assert_eq!(file.read_at(0, &mut bytes).unwrap(), 14_000);
         for (i, chunk) in bytes[..14_000].chunks(7).enumerate() {
             assert_eq!(chunk, [(i % 2) as u8 + 1; 7]);
+        }
+    }
+}
+
+/// A log file of 1 MiB that is mapped, where there is a file system for it.
+fn mapped(place: &tempfile::TempDir) -> Option<(FsDirectory, Arc<dyn File>)> {
+    let directory = FsDirectory::open(place.path()).unwrap();
+    directory.create("log").unwrap();
+    directory.open("log", OpenMode::ReadWrite).unwrap().write_at((1 << 20) - 1, &[0]).unwrap();
+    let file = directory.open_log("log").unwrap();
+    // Nothing is reserved: a store could meet a full disk, which is a signal.
+    file.make_ready(0..64 << 10);
+    assert_eq!(file.ready_bytes(), 0);
+    file.allocate(1 << 20).unwrap();
+    file.make_ready(0..64 << 10);
+    if file.ready_bytes() > 0 {
+        return Some((directory, file));
+    }
+    eprintln!("skipped: no files are mapped in {}", directory.location());
+    None
+}
+
+/// The temporary folder, and memory.
+fn places() -> impl Iterator<Item = tempfile::TempDir> {
+    tempfile::tempdir_in("/dev/shm").into_iter().chain(tempfile::tempdir())
+}
+
+#[test]
+fn l7_what_is_made_ready_is_held_until_it_is_given_up() {
+    for place in places() {
+        let Some((_, file)) = mapped(&place) else { continue };
+        assert_eq!(file.ready_bytes(), 64 << 10);
+        file.make_ready(32 << 10..256 << 10);
+        assert_eq!(file.ready_bytes(), 224 << 10);
+        // It comes late.
+        file.make_ready(0..128 << 10);
+        assert_eq!(file.ready_bytes(), 224 << 10);
+        // Not beyond what is reserved.
+        file.make_ready(1000 << 10..2 << 20);
+        assert_eq!(file.ready_bytes(), 24 << 10);
+        file.make_ready(0..0);
+        assert_eq!(file.ready_bytes(), 0);
+        file.make_ready(128 << 10..192 << 10);
+        assert_eq!(file.ready_bytes(), 64 << 10);
+    }
+}
+
+#[test]
+fn l7_stores_are_in_the_file_at_once_and_stay_when_the_mapping_goes() {
+    for place in places() {
+        let Some((directory, file)) = mapped(&place) else { continue };
+        let mut expected = vec![0; 1 << 20];
+        let mut offset = 3;
+        // Short and long ones at all places in a word, within what is ready, at its end and behind.
+        for length in (0..40).chain([4_000, 50_000, 20_000, 100_000]).chain(0..40) {
+            let bytes: Vec<u8> = (0..length).map(|i| (i % 251) as u8 + 1).collect();
+            file.write_at(offset as u64, &bytes).unwrap();
+            expected[offset..offset + length].copy_from_slice(&bytes);
+            offset += length + 1;
+        }
+        assert_eq!(content(&directory, "log").unwrap(), expected);
+        file.make_ready(0..0);
+        file.write_at(5, b"again").unwrap();
+        expected[5..10].copy_from_slice(b"again");
+        assert_eq!(content(&directory, "log").unwrap(), expected);
+        file.make_ready(0..1 << 20);
+        file.write_at((1 << 20) - 3, b"end").unwrap();
+        expected[(1 << 20) - 3..].copy_from_slice(b"end");
+        file.write_at(1 << 20, b"behind").unwrap();
+        expected.extend(b"behind");
+        file.sync().unwrap();
+        drop(file);
+        assert_eq!(content(&directory, "log").unwrap(), expected);
+    }
+}
+
+#[test]
+fn l7_threads_store_side_by_side_while_other_ranges_are_made_ready() {
+    for place in places() {
+        let Some((directory, file)) = mapped(&place) else { continue };
+        // No multiple of a word: neighbours share one.
+        const LENGTH: u64 = 27;
+        const WRITES: u64 = 9_000;
+        let start = Barrier::new(4);
+        std::thread::scope(|scope| {
+            for thread in 0..3 {
+                let (file, start) = (&file, &start);
+                scope.spawn(move || {
+                    start.wait();
+                    for i in 0..WRITES {
+                        let place = (i * 3 + thread) * LENGTH;
+                        file.write_at(place, &[thread as u8 + 1; LENGTH as usize]).unwrap();
+                    }
+                });
+            }
+            scope.spawn(|| {
+                start.wait();
+                for step in 0..32 {
+                    file.make_ready(step << 15..(step + 2) << 15);
+                    file.sync().unwrap();
+                }
+            });
+        });
+        let bytes = content(&directory, "log").unwrap();
+        let written = bytes[..(3 * WRITES * LENGTH) as usize].chunks(LENGTH as usize);
+        for (i, chunk) in written.enumerate() {
+            assert_eq!(chunk, [(i % 3) as u8 + 1; LENGTH as usize], "{i}");
         }
     }
 }

@@ -311,6 +311,9 @@ impl Core {
         commit.buffers.clear();
         self.publisher.complete(placed.ticket, placed.last_seq);
         std::mem::forget(unfinished);
+        if let Some(place) = &placed.log {
+            place.make_ready_behind(commit.record.record_bytes());
+        }
         Ok(())
     }
 

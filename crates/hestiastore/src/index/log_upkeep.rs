@@ -90,6 +90,11 @@ impl LogKeeper {
         (live.len() as u64, live.iter().map(|log| log.capacity_bytes).sum())
     }
 
+    /// Memory held for writes to come.
+    pub(crate) fn ready_bytes(&self) -> u64 {
+        self.live.lock().iter().map(|log| log.ready_bytes()).sum()
+    }
+
     /// Asks the log thread for the next file. Called by the writer that began to use the last one.
     pub(crate) fn want_next(&self) {
         self.errand.lock().want_next = true;
@@ -189,10 +194,7 @@ impl Core {
         let through = self.publisher.visible();
         let logs: Vec<Arc<LogFile>> = {
             let live = self.logs.live.lock();
-            live.iter()
-                .filter(|log| log.is_in_use() && !log.sealed_and_synced.load(Ordering::Acquire))
-                .cloned()
-                .collect()
+            live.iter().filter(|log| log.awaits_sync()).cloned().collect()
         };
         let start = self.environment.clock.monotonic_micros();
         for log in logs {
@@ -200,7 +202,7 @@ impl Core {
             let complete = log.sealed_at().is_some_and(|last_seq| last_seq <= through);
             log.sync()?;
             if complete {
-                log.sealed_and_synced.store(true, Ordering::Release);
+                log.retire();
             }
         }
         let took_micros = self.environment.clock.monotonic_micros() - start;
@@ -237,6 +239,7 @@ impl Core {
             self.logs.want_next();
         }
         self.publisher.complete(placed.ticket, placed.last_seq);
+        place.make_ready_behind(SYNC_RECORD_BYTES);
         Ok(())
     }
 
@@ -269,6 +272,7 @@ impl Core {
             uid: self.new_uid(),
             base_seq,
             capacity_bytes,
+            io: self.config.log.io,
         };
         let prepared = match plan.prepare(&self.directory, recycled.as_deref()) {
             Err(error) if error.is_out_of_descriptors() && self.registry.unload_half() => {

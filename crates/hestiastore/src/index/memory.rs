@@ -25,6 +25,7 @@ impl Core {
         memory.loaded_bytes = runs.loaded_bytes;
         memory.pinned_loaded_bytes = runs.pinned_bytes;
         memory.maintenance_bytes = self.scratch.bytes();
+        memory.log_bytes = self.logs.ready_bytes();
         memory.total_bytes = memory.write_buffer_bytes
             + memory.spare_slab_bytes
             + memory.sorted_view_bytes
@@ -33,7 +34,8 @@ impl Core {
             + memory.pinned_chunk_bytes
             + memory.loaded_bytes
             + memory.pinned_loaded_bytes
-            + memory.maintenance_bytes;
+            + memory.maintenance_bytes
+            + memory.log_bytes;
         memory.estimate_bytes = self.config.memory_estimate_bytes();
         memory.available_bytes = self.available_bytes;
         memory

@@ -104,7 +104,8 @@ fn adopt_logs(core: &Core, state: &ManifestState, end: &ReplayEnd, recovered: &m
     let mut live = Vec::new();
     for log in &state.logs {
         let (_, header) = LogReader::open(&*core.directory, log.number)?;
-        let file = LogFile::reopen(&core.directory, log.number, &header, state.edit_number)?;
+        let file =
+            LogFile::reopen(&core.directory, log.number, &header, state.edit_number, core.config.log.io)?;
         match log.number.cmp(&end.log_number) {
             std::cmp::Ordering::Less => file.seal_synced(last_seq_before(core, state, log.number)?),
             std::cmp::Ordering::Equal => {

@@ -168,7 +168,7 @@ mod tests {
         amplification: write read space
         scrub: scrubbed_bytes finished last_finished_micros problems
         memory: write_buffer_bytes spare_slab_bytes sorted_view_bytes delta_cache_bytes chunk_cache_bytes \
-        pinned_chunk_bytes loaded_bytes pinned_loaded_bytes maintenance_bytes total_bytes estimate_bytes available_bytes
+        pinned_chunk_bytes loaded_bytes pinned_loaded_bytes maintenance_bytes log_bytes total_bytes estimate_bytes available_bytes
         health: failure writes_refused background_failures last_background_failure damaged_segments failed_deletions
         snapshots: open oldest_seq oldest_age_micros held_bytes pinned_bytes kept_version_bytes";
 

@@ -331,6 +331,8 @@ groups! {
         pinned_loaded_bytes: u64,
         /// Merges and flushes at work.
         maintenance_bytes: u64,
+        /// What is mapped of log files, in the page cache; 0 where logs are written.
+        log_bytes: u64,
         /// The sum of all these.
         total_bytes: u64,
         /// What it may be: the sum of all budgets and bounds, see `Config::memory_estimate`.

@@ -1,12 +1,18 @@
 //! A live log file: made ready in the background, then written to at the places that the commit section
 //! assigns.
 
+use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::{Begin, LOG_HEADER_BYTES, LogHeader, log_file_name};
-use crate::directory::{Directory, File};
+use crate::config::{LOG_WINDOW_BYTES, LogIo};
+use crate::directory::{Directory, File, OpenMode};
 use crate::error::{Error, Result};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// A log is made ready for writes in steps of so many bytes: the one in use and the one behind it.
+const READY_STEP_BYTES: u64 = LOG_WINDOW_BYTES / 2;
 
 /// An open log file. Its places are handed out by the commit section; writes to them run side by side.
 #[derive(Debug)]
@@ -26,7 +32,7 @@ pub(crate) struct LogFile {
     /// Records have been placed in it.
     in_use: AtomicBool,
     /// Everything in it is on disk and nothing more will come.
-    pub(crate) sealed_and_synced: AtomicBool,
+    sealed_and_synced: AtomicBool,
 }
 
 /// A log file made ready, not listed in the manifest yet.
@@ -47,6 +53,7 @@ pub(crate) struct LogPlan {
     pub(crate) uid: u64,
     pub(crate) base_seq: u64,
     pub(crate) capacity_bytes: u64,
+    pub(crate) io: LogIo,
 }
 
 impl LogPlan {
@@ -83,22 +90,24 @@ impl LogPlan {
         };
         match recycled {
             Some(old_name) => {
-                let old = directory.open_log(old_name).map_err(io("open", old_name))?;
-                // Reserved it is; but a file-size limit may have come to lie below its length.
-                old.allocate(self.capacity_bytes).map_err(io("extend", old_name))?;
+                let old = directory.open(old_name, OpenMode::ReadWrite).map_err(io("open", old_name))?;
                 old.write_at(0, &header).map_err(io("write", old_name))?;
                 old.sync().map_err(io("sync", old_name))?;
                 drop(old);
                 directory.rename(old_name, &name).map_err(io("rename", old_name))?;
             }
             None => {
-                let new = directory.create(&name).map_err(io("create", &name))?;
-                new.allocate(self.capacity_bytes).map_err(io("extend", &name))?;
-                new.write_at(0, &header).map_err(io("write", &name))?;
-                new.sync().map_err(io("sync", &name))?;
+                directory.create(&name).map_err(io("create", &name))?;
             }
         }
-        let file = directory.open_log(&name).map_err(io("open", &name))?;
+        let file = open(&**directory, &name, self.io).map_err(io("open", &name))?;
+        // Of a recycled one too: a file-size limit may have come to lie below its length.
+        file.allocate(self.capacity_bytes).map_err(io("extend", &name))?;
+        if recycled.is_none() {
+            file.write_at(0, &header).map_err(io("write", &name))?;
+            file.sync().map_err(io("sync", &name))?;
+        }
+        file.make_ready(0..LOG_WINDOW_BYTES);
         Ok(PreparedLog {
             number: self.number,
             uid: self.uid,
@@ -106,6 +115,13 @@ impl LogPlan {
             capacity_bytes: self.capacity_bytes,
             file,
         })
+    }
+}
+
+fn open(directory: &dyn Directory, name: &str, io: LogIo) -> io::Result<Arc<dyn File>> {
+    match io {
+        LogIo::Mapped => directory.open_log(name),
+        LogIo::Written => directory.open(name, OpenMode::ReadWrite),
     }
 }
 
@@ -134,9 +150,10 @@ impl LogFile {
         number: u64,
         header: &LogHeader,
         edit_number: u64,
+        io: LogIo,
     ) -> Result<Arc<Self>> {
         let name = log_file_name(number);
-        let file = directory.open_log(&name).map_err(|source| Error::io("open", &name, source))?;
+        let file = open(&**directory, &name, io).map_err(|source| Error::io("open", &name, source))?;
         let capacity_bytes = file.len().map_err(|source| Error::io("measure", &name, source))?;
         Ok(Arc::new(Self {
             number,
@@ -161,6 +178,21 @@ impl LogFile {
         self.file.write_at(offset, bytes).map_err(|source| Error::io("write", &self.name, source))
     }
 
+    /// After records were written to `written`, makes ready what follows them. Takes its time now and then, so nobody should wait for
+    /// the caller.
+    pub(crate) fn make_ready_behind(&self, written: Range<u64>) {
+        let step = written.end / READY_STEP_BYTES;
+        if step != written.start / READY_STEP_BYTES {
+            let start = step * READY_STEP_BYTES;
+            self.file.make_ready(start..start + LOG_WINDOW_BYTES);
+        }
+    }
+
+    /// Memory held for writes to come.
+    pub(crate) fn ready_bytes(&self) -> u64 {
+        self.file.ready_bytes()
+    }
+
     /// Makes sure that writes within the capacity meet neither a full disk nor a file-size limit: a
     /// log that is gone on with may have been copied without its unused part since.
     pub(crate) fn reserve(&self) -> Result<()> {
@@ -177,6 +209,11 @@ impl LogFile {
         self.in_use.store(true, Ordering::Release);
     }
 
+    /// Whether a sync is to take it in.
+    pub(crate) fn awaits_sync(&self) -> bool {
+        self.is_in_use() && !self.sealed_and_synced.load(Ordering::Acquire)
+    }
+
     pub(crate) fn is_in_use(&self) -> bool {
         self.in_use.load(Ordering::Acquire)
     }
@@ -186,11 +223,17 @@ impl LogFile {
         self.last_seq.store(last_seq, Ordering::Release);
     }
 
+    /// Everything in it is on disk and nothing more will come.
+    pub(crate) fn retire(&self) {
+        self.sealed_and_synced.store(true, Ordering::Release);
+        self.file.make_ready(0..0);
+    }
+
     /// The same for a log that was synced before a clean close.
     pub(crate) fn seal_synced(&self, last_seq: u64) {
         self.begin_use();
         self.seal(last_seq);
-        self.sealed_and_synced.store(true, Ordering::Release);
+        self.retire();
     }
 
     /// The last seq in the log, once it is sealed.
@@ -257,5 +300,10 @@ impl LogPlace {
         let begin_record = begin.record(self.log.uid, LOG_HEADER_BYTES, self.log.seq_delta(first_seq));
         let both = [&begin_record[..], record].concat();
         self.log.write(LOG_HEADER_BYTES, &both)
+    }
+
+    /// After that: see [`LogFile::make_ready_behind`].
+    pub(crate) fn make_ready_behind(&self, record_bytes: u64) {
+        self.log.make_ready_behind(self.offset..self.offset + record_bytes);
     }
 }

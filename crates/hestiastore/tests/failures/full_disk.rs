@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use hestiastore::config::Durability;
+use hestiastore::config::{Durability, LogIo};
 use hestiastore::{Error, IndexBuilder};
 
 use crate::support::{Index, MODES, Model, all, assert_clean, assert_same, fill, put_when_taken};
@@ -73,16 +73,26 @@ impl Disk {
     }
 }
 
-fn in_each_mode(on: fn(&Disk, Durability)) {
+/// How the log is kept.
+#[derive(Debug, Clone, Copy)]
+struct Way {
+    mode: Durability,
+    io: LogIo,
+}
+
+/// Mapped logs meet the full disk where written ones do: otherwise a signal ends the test.
+fn in_each_way(on: fn(&Disk, Way)) {
     let disk = Disk::new();
     for mode in MODES {
-        on(&disk, mode);
-        disk.clear();
+        for io in [LogIo::Mapped, LogIo::Written] {
+            on(&disk, Way { mode, io });
+            disk.clear();
+        }
     }
 }
 
-fn settings(path: &Path, mode: Durability) -> IndexBuilder<u64, Vec<u8>> {
-    Index::builder(path).write_buffer(|w| w.budget_bytes(1 << 20)).log(|l| l.durability(mode))
+fn settings(path: &Path, way: Way) -> IndexBuilder<u64, Vec<u8>> {
+    Index::builder(path).write_buffer(|w| w.budget_bytes(1 << 20)).log(|l| l.durability(way.mode).io(way.io))
 }
 
 #[track_caller]
@@ -99,16 +109,16 @@ fn d8_writes_on_a_real_full_disk_are_refused_and_resume() {
 #[test]
 #[ignore = "run by the test beside it, in a mount namespace"]
 fn writes_are_refused_and_resume() {
-    in_each_mode(refused_and_resumed);
+    in_each_way(refused_and_resumed);
 }
 
-fn refused_and_resumed(disk: &Disk, mode: Durability) {
-    let index = settings(&disk.index(), mode).create().unwrap();
+fn refused_and_resumed(disk: &Disk, way: Way) {
+    let index = settings(&disk.index(), way).create().unwrap();
     let mut model = Model::new();
     for _ in 0..3 {
         assert_refused(&fill(&index, &mut model, VALUE_BYTES));
     }
-    assert!(model.len() > 2_000, "{} in {mode:?}", model.len());
+    assert!(model.len() > 2_000, "{} in {way:?}", model.len());
     assert_same(&all(&index), &model);
     disk.free();
     for _ in 0..1_000 {
@@ -121,7 +131,7 @@ fn refused_and_resumed(disk: &Disk, mode: Durability) {
     }
     assert_same(&all(&index), &model);
     close_when_possible(&index);
-    let index = settings(&disk.index(), mode).open().unwrap();
+    let index = settings(&disk.index(), way).open().unwrap();
     assert_same(&all(&index), &model);
     assert_clean(&index);
     index.close().unwrap();
@@ -152,11 +162,11 @@ fn d8_a_real_full_disk_can_be_closed_on_and_opened_on() {
 #[test]
 #[ignore = "run by the test beside it, in a mount namespace"]
 fn closed_and_opened_while_full() {
-    in_each_mode(closed_and_opened);
+    in_each_way(closed_and_opened);
 }
 
-fn closed_and_opened(disk: &Disk, mode: Durability) {
-    let index = settings(&disk.index(), mode).create().unwrap();
+fn closed_and_opened(disk: &Disk, way: Way) {
+    let index = settings(&disk.index(), way).create().unwrap();
     let mut model = Model::new();
     assert_refused(&fill(&index, &mut model, VALUE_BYTES));
     // Not a byte is left.
@@ -164,18 +174,18 @@ fn closed_and_opened(disk: &Disk, mode: Durability) {
     assert!(rest.is_err());
     // Without a log it depends on how far the last flush came.
     if let Err(error) = index.close() {
-        assert!(mode == Durability::Off, "{error}");
+        assert!(way.mode == Durability::Off, "{error}");
         assert_refused(&error);
         assert_same(&all(&index), &model);
         disk.free();
         close_when_possible(&index);
         disk.fill_up();
     }
-    let reader = settings(&disk.index(), mode).open_read_only().unwrap();
+    let reader = settings(&disk.index(), way).open_read_only().unwrap();
     assert_same(&all(&reader), &model);
     reader.close().unwrap();
     let _ = std::fs::write(disk.path.join("rest"), vec![1; 8 << 20]);
-    let index = settings(&disk.index(), mode).open().unwrap();
+    let index = settings(&disk.index(), way).open().unwrap();
     assert_same(&all(&index), &model);
     assert_refused(&index.put(1, b"refused").unwrap_err());
     assert_refused(&index.put(1, b"refused").unwrap_err());
@@ -186,7 +196,7 @@ fn closed_and_opened(disk: &Disk, mode: Durability) {
     }
     assert_same(&all(&index), &model);
     close_when_possible(&index);
-    let index = settings(&disk.index(), mode).open().unwrap();
+    let index = settings(&disk.index(), way).open().unwrap();
     assert_same(&all(&index), &model);
     assert_clean(&index);
     index.close().unwrap();

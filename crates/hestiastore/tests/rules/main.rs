@@ -10,6 +10,7 @@ mod files;
 mod interplay;
 mod limits;
 mod loading;
+mod mapped;
 mod observed;
 mod order;
 mod pool;

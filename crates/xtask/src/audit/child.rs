@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hestiastore::SegmentIndex;
-use hestiastore::config::Durability;
+use hestiastore::config::{Durability, LogIo};
 
 use crate::outcome::Outcome;
 
@@ -28,7 +28,9 @@ fn open(place: &Path, mode: Durability) -> Outcome<Index> {
     // Nothing by itself: what is seen belongs to what was asked for.
     let builder = Index::builder(place)
         .log(|l| {
+            // A tracer of system calls does not see stores into a mapping.
             l.durability(mode)
+                .io(LogIo::Written)
                 .sync_interval(Duration::from_secs(3_600))
                 .first_file_bytes(16 << 10)
                 .max_file_bytes(16 << 10)

@@ -55,10 +55,10 @@ const NEW_LOG: Part = &[
 
 /// The new identity before the new name, and both before the edit that lists it.
 const RECYCLED_LOG: Part = &[
-    "fallocate log",
     "write log",
     "fdatasync log",
     "rename log to log",
+    "fallocate log",
     "fsync directory",
     "write MANIFEST",
     "fdatasync MANIFEST",

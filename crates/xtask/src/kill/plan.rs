@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use hestiastore::config::Durability;
+use hestiastore::config::{Durability, LogIo};
 use hestiastore::{IndexBuilder, SegmentIndex};
 
 use super::commits::LANES;
@@ -83,6 +83,9 @@ impl Round {
         let budget_bytes = opening.pick(8 << 20, &[4 << 20, 256 << 10, 64 << 10]);
         let delta_cache_bytes = opening.pick(0, &[64 << 10, 32 << 20]);
         let cache_bytes = opening.pick(0, &[32 << 10, 4 << 20]);
+        // Each goes on with what the other left. Some logs are large enough to be made ready piece by piece.
+        let io = opening.pick(LogIo::Mapped, &[LogIo::Mapped, LogIo::Written]);
+        let log_bytes = store.pick(64 << 10, &[64 << 10, 1 << 20]);
         builder(place)
             .write_buffer(|w| w.budget_bytes(budget_bytes).delta_cache_bytes(delta_cache_bytes))
             .segment(|s| s.target_bytes(target_bytes).delta_fan_in(2))
@@ -90,9 +93,10 @@ impl Round {
             .cache(|c| c.chunk_bytes(cache_bytes))
             .log(|l| {
                 l.durability(self.mode)
+                    .io(io)
                     .sync_interval(Duration::from_millis(5))
-                    .first_file_bytes(16 << 10)
-                    .max_file_bytes(64 << 10)
+                    .first_file_bytes(log_bytes / 4)
+                    .max_file_bytes(log_bytes)
             })
     }
 }
