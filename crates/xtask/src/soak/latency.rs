@@ -1,4 +1,6 @@
 //! Latencies by kind of operation: logarithmic buckets, sixteen to a power of two.
+//!
+//! Two of each operation: what the call took, and from when the operation was due (see `pace.rs`) to its end.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -59,27 +61,51 @@ pub(super) struct Latencies {
 
 #[derive(Debug)]
 struct Shared {
+    took: SharedTimes,
+    since_due: SharedTimes,
+    blocked_nanos: AtomicU64,
+}
+
+#[derive(Debug)]
+struct SharedTimes {
     buckets: Vec<AtomicU64>,
     max_nanos: AtomicU64,
-    blocked_nanos: AtomicU64,
+}
+
+impl SharedTimes {
+    fn new() -> Self {
+        Self { buckets: (0..BUCKETS).map(|_| AtomicU64::new(0)).collect(), max_nanos: AtomicU64::new(0) }
+    }
+
+    fn note(&self, nanos: u64) {
+        if let Some(bucket) = self.buckets.get(bucket_of(nanos)) {
+            bucket.fetch_add(1, Ordering::Relaxed);
+        }
+        self.max_nanos.fetch_max(nanos, Ordering::Relaxed);
+    }
+
+    fn take(&self) -> Times {
+        Times {
+            buckets: self.buckets.iter().map(|bucket| bucket.swap(0, Ordering::Relaxed)).collect(),
+            max_nanos: self.max_nanos.swap(0, Ordering::Relaxed),
+        }
+    }
 }
 
 impl Latencies {
     pub(super) fn new() -> Self {
         let shared = |_| Shared {
-            buckets: (0..BUCKETS).map(|_| AtomicU64::new(0)).collect(),
-            max_nanos: AtomicU64::new(0),
+            took: SharedTimes::new(),
+            since_due: SharedTimes::new(),
             blocked_nanos: AtomicU64::new(0),
         };
         Self { kinds: std::array::from_fn(shared) }
     }
 
-    pub(super) fn note(&self, kind: Kind, nanos: u64) {
+    pub(super) fn note(&self, kind: Kind, took_nanos: u64, since_due_nanos: u64) {
         let Some(shared) = self.kinds.get(kind.at()) else { return };
-        if let Some(bucket) = shared.buckets.get(bucket_of(nanos)) {
-            bucket.fetch_add(1, Ordering::Relaxed);
-        }
-        shared.max_nanos.fetch_max(nanos, Ordering::Relaxed);
+        shared.took.note(took_nanos);
+        shared.since_due.note(since_due_nanos);
     }
 
     /// So long an operation neither ran nor was ready to run: it waited for somebody or for the disk.
@@ -92,8 +118,8 @@ impl Latencies {
     /// What was counted, and begins anew.
     pub(super) fn take(&self) -> Vec<Histogram> {
         let take = |shared: &Shared| Histogram {
-            buckets: shared.buckets.iter().map(|bucket| bucket.swap(0, Ordering::Relaxed)).collect(),
-            max_nanos: shared.max_nanos.swap(0, Ordering::Relaxed),
+            took: shared.took.take(),
+            since_due: shared.since_due.take(),
             blocked_nanos: shared.blocked_nanos.swap(0, Ordering::Relaxed),
         };
         self.kinds.iter().map(take).collect()
@@ -103,21 +129,39 @@ impl Latencies {
 /// Of one kind, over some time.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Histogram {
-    buckets: Vec<u64>,
-    pub(super) max_nanos: u64,
+    pub(super) took: Times,
+    pub(super) since_due: Times,
     /// See [`Latencies::note_blocked`]: the longest. Only of long operations.
     pub(super) blocked_nanos: u64,
 }
 
+/// How often it took how long.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Times {
+    buckets: Vec<u64>,
+    pub(super) max_nanos: u64,
+}
+
 impl Histogram {
     pub(super) fn add(&mut self, other: &Self) {
-        self.buckets.resize(BUCKETS, 0);
-        self.buckets.iter_mut().zip(&other.buckets).for_each(|(sum, more)| *sum += more);
-        self.max_nanos = self.max_nanos.max(other.max_nanos);
+        self.took.add(&other.took);
+        self.since_due.add(&other.since_due);
         self.blocked_nanos = self.blocked_nanos.max(other.blocked_nanos);
     }
 
     pub(super) fn count(&self) -> u64 {
+        self.took.count()
+    }
+}
+
+impl Times {
+    fn add(&mut self, other: &Self) {
+        self.buckets.resize(BUCKETS, 0);
+        self.buckets.iter_mut().zip(&other.buckets).for_each(|(sum, more)| *sum += more);
+        self.max_nanos = self.max_nanos.max(other.max_nanos);
+    }
+
+    fn count(&self) -> u64 {
         self.buckets.iter().sum()
     }
 
@@ -169,12 +213,15 @@ mod tests {
     #[test]
     fn quantiles_are_never_too_small() {
         let latencies = Latencies::new();
-        (1..=1_000).for_each(|nanos| latencies.note(Kind::Get, nanos * 1_000));
+        (1..=1_000).for_each(|nanos| latencies.note(Kind::Get, nanos * 1_000, nanos));
         let taken = &latencies.take()[Kind::Get.at()];
-        assert_eq!((taken.count(), taken.max_nanos), (1_000, 1_000_000));
-        let median = taken.quantile_nanos(0.5);
+        assert_eq!(
+            (taken.count(), taken.took.max_nanos, taken.since_due.max_nanos),
+            (1_000, 1_000_000, 1_000)
+        );
+        let median = taken.took.quantile_nanos(0.5);
         assert!((500_000..=532_000).contains(&median), "{median}");
-        assert_eq!(taken.quantile_nanos(1.0), 1_000_000);
+        assert_eq!(taken.took.quantile_nanos(1.0), 1_000_000);
         assert_eq!(latencies.take()[Kind::Get.at()].count(), 0);
     }
 }

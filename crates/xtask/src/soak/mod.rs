@@ -1,6 +1,6 @@
 //! The soak: writers at 80 % of what the machine can do, readers, scans and held snapshots, all at once and for long.
 //!
-//! It fails if an operation takes over a second, if memory leaves its budgets, if files, threads, descriptors, memory
+//! It fails if an operation takes over a second, if writers do not keep up, if memory leaves its budgets, if files, threads, descriptors, memory
 //! or disk space still grow at the end, or if anything read is not what was written. How each is judged is in `verdict.rs`.
 
 mod bounds;
@@ -98,7 +98,7 @@ fn soak(arguments: &Arguments, place: &std::path::Path) -> Outcome<String> {
     if arguments.json {
         println!("{}", record.to_json(rate));
     }
-    let faults = record.faults(&bounds);
+    let faults = record.faults(rate, &bounds);
     store.verify_all_and_close()?;
     if faults.is_empty() {
         return Ok(figures);

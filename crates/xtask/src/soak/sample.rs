@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hestiastore::metrics::MetricsSnapshot;
 
-use super::latency::{Histogram, Kind};
+use super::latency::{Histogram, Kind, Times};
 use super::process::Usage;
 use super::store::Store;
 use super::verdict::Record;
@@ -58,17 +58,24 @@ impl<'a> Sampler<'a> {
 
 /// The quantiles of one kind.
 pub(super) fn put_latencies(out: &mut String, histogram: &Histogram) {
-    let micros = |share| histogram.quantile_nanos(share) / 1_000;
+    let (count, blocked) = (histogram.count(), histogram.blocked_nanos / 1_000);
+    let _ = write!(out, r#"{{"count":{count},"blocked_micros":{blocked},"took":"#);
+    put_times(out, &histogram.took);
+    out.push_str(r#","since_due":"#);
+    put_times(out, &histogram.since_due);
+    out.push('}');
+}
+
+fn put_times(out: &mut String, times: &Times) {
+    let micros = |share| times.quantile_nanos(share) / 1_000;
     let _ = write!(
         out,
-        r#"{{"count":{},"p50_micros":{},"p99_micros":{},"p999_micros":{},"p9999_micros":{},"max_micros":{},"blocked_micros":{}}}"#,
-        histogram.count(),
+        r#"{{"p50_micros":{},"p99_micros":{},"p999_micros":{},"p9999_micros":{},"max_micros":{}}}"#,
         micros(0.5),
         micros(0.99),
         micros(0.999),
         micros(0.9999),
-        histogram.max_nanos / 1_000,
-        histogram.blocked_nanos / 1_000
+        times.max_nanos / 1_000,
     );
 }
 
@@ -108,10 +115,10 @@ impl Sample {
     fn line(&self, shown: &[Histogram]) -> String {
         let mut out = format!("{:>5} s", self.at.as_secs());
         for (kind, histogram) in Kind::ALL.iter().zip(shown) {
-            let micros = |share| histogram.quantile_nanos(share) / 1_000;
-            let (count, name, max) = (histogram.count(), kind.name(), histogram.max_nanos / 1_000);
-            let blocked = histogram.blocked_nanos / 1_000;
-            let _ = write!(out, " | {name} {count}: {}/{}/{max}/{blocked}", micros(0.5), micros(0.999));
+            let micros = |share| histogram.took.quantile_nanos(share) / 1_000;
+            let (count, name, max) = (histogram.count(), kind.name(), histogram.took.max_nanos / 1_000);
+            let since_due = histogram.since_due.max_nanos / 1_000;
+            let _ = write!(out, " | {name} {count}: {}/{}/{max}/{since_due}", micros(0.5), micros(0.999));
         }
         let (usage, metrics) = (&self.usage, &self.metrics);
         let _ = write!(

@@ -42,7 +42,8 @@ impl<'a> Watch<'a> {
     /// An operation that was due then has ended.
     pub(super) fn end(&mut self, kind: Kind, due: Instant) {
         let now = Instant::now();
-        self.latencies.note(kind, now.saturating_duration_since(due).as_nanos() as u64);
+        let since_due = now.saturating_duration_since(due);
+        self.latencies.note(kind, (now - self.begun).as_nanos() as u64, since_due.as_nanos() as u64);
         if now - self.begun > LONG {
             let busy = busy(&self.times).saturating_sub(self.busy);
             let blocked = (now - self.asked).saturating_sub(busy).min(now - self.begun);

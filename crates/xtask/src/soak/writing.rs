@@ -15,7 +15,7 @@ use crate::outcome::Outcome;
 pub(super) const WRITERS: u64 = 2;
 
 /// Operations of a batch, and how many operations stand alone for one in a batch.
-const BATCH: u64 = 10;
+pub(super) const BATCH: u64 = 10;
 const ALONE: u64 = 9;
 
 /// One writing thread.
