@@ -131,6 +131,7 @@ impl File for MappedFile {
 
 /// Whether stores to blocks that were reserved in this file cannot meet a full disk. Elsewhere they may: where each write goes to
 /// new blocks (btrfs, ZFS), where the server has the last word (NFS), where another file system lies below (overlayfs).
+/// On xfs also where the blocks have come to be shared by a copy (`cp --reflink`) since: see docs/durability.md.
 fn keeps_reservations(file: &fs::File) -> bool {
     const EXT4: FsWord = 0xef53;
     const XFS: FsWord = 0x5846_5342;

@@ -146,7 +146,8 @@ impl Core {
     }
 
     fn unflushed_bytes(&self) -> u64 {
-        self.budget.used_bytes()
+        let route = self.route.load_full();
+        route.segments().iter().map(|segment| segment.version().unflushed_entry_bytes()).sum()
     }
 
     /// The last edit. Logs that hold nothing unflushed go before it, with their files.

@@ -61,7 +61,7 @@ impl Core {
         outcome.map(drop)
     }
 
-    /// Grows with whatever is asked.
+    /// Grows with whatever is asked; with what an iterator reads, now and then.
     fn asked_so_far(&self) -> u64 {
         let calls = self.counters.calls();
         let asked = [
@@ -79,7 +79,7 @@ impl Core {
     fn tidy_next(&self) -> Result<bool> {
         let route = self.route.load_full();
         for segment in route.segments() {
-            if segment.version().active.charged_bytes() >= LARGE_BUFFER_BYTES {
+            if segment.version().active.entry_bytes() >= LARGE_BUFFER_BYTES {
                 self.scheduler.request_flush(segment, self.publisher.visible());
             }
         }

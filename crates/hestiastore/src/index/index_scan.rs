@@ -124,7 +124,11 @@ impl IndexScan {
     fn open_or_reuse(&mut self, segment: &Arc<Segment>) -> Result<SegmentScan> {
         let version = segment.version().clone();
         match self.current.take() {
-            Some((current, scan)) if Arc::ptr_eq(&current, segment) && scan.is_on(&version) => Ok(scan),
+            Some((current, scan)) if Arc::ptr_eq(&current, segment) && scan.is_on(&version) => {
+                // They are in use, though nobody loads them anew.
+                version.runs().for_each(|run| run.handle.touch());
+                Ok(scan)
+            }
             _ => SegmentScan::new(segment, version, &self.point.core.registry, self.point.seq),
         }
     }

@@ -219,6 +219,12 @@ impl SegmentVersion {
         frozen.chain([&self.active]).map(|buffer| buffer.charged_bytes()).sum()
     }
 
+    /// Bytes of the entries in buffers that no run holds yet.
+    pub(crate) fn unflushed_entry_bytes(&self) -> u64 {
+        let frozen = self.unflushed().filter_map(|layer| layer.buffer.as_ref());
+        frozen.chain([&self.active]).map(|buffer| buffer.entry_bytes()).sum()
+    }
+
     /// The places of the layers that runs hold.
     pub(crate) fn flushed_layers(&self) -> std::ops::Range<usize> {
         let first = self.layers.iter().position(Layer::is_flushed).unwrap_or(self.layers.len());

@@ -31,6 +31,10 @@ pub(crate) struct LogFile {
     last_seq: AtomicU64,
     /// Records have been placed in it.
     in_use: AtomicBool,
+    fn is_retired(&self) -> bool {
+        self.sealed_and_synced.load(Ordering::Acquire)
+    }
+
     /// Everything in it is on disk and nothing more will come.
     sealed_and_synced: AtomicBool,
 }
@@ -182,9 +186,14 @@ impl LogFile {
     /// the caller.
     pub(crate) fn make_ready_behind(&self, written: Range<u64>) {
         let step = written.end / READY_STEP_BYTES;
-        if step != written.start / READY_STEP_BYTES {
-            let start = step * READY_STEP_BYTES;
-            self.file.make_ready(start..start + LOG_WINDOW_BYTES);
+        if step == written.start / READY_STEP_BYTES || self.is_retired() {
+            return;
+        }
+        let start = step * READY_STEP_BYTES;
+        self.file.make_ready(start..start + LOG_WINDOW_BYTES);
+        // Others may have filled, sealed and synced it while the caller stood still.
+        if self.is_retired() {
+            self.file.make_ready(0..0);
         }
     }
 
@@ -211,7 +220,7 @@ impl LogFile {
 
     /// Whether a sync is to take it in.
     pub(crate) fn awaits_sync(&self) -> bool {
-        self.is_in_use() && !self.sealed_and_synced.load(Ordering::Acquire)
+        self.is_in_use() && !self.is_retired()
     }
 
     pub(crate) fn is_in_use(&self) -> bool {

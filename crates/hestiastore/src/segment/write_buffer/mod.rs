@@ -125,6 +125,11 @@ impl WriteBuffer {
         self.shards.iter().map(Table::charged_bytes).sum()
     }
 
+    /// What entries were charged, without the tables: those of a new buffer are made for as many keys as the last one had.
+    pub(crate) fn entry_bytes(&self) -> u64 {
+        self.shards.iter().map(Table::entry_bytes).sum()
+    }
+
     /// Notes what the buffer is charged now that it is frozen.
     pub(crate) fn stamp_frozen_bytes(&self) -> u64 {
         let bytes = self.charged_bytes();

@@ -130,6 +130,8 @@ pub(super) struct Table {
     node_count: AtomicUsize,
     /// What [`entry_bytes`] says of all that was inserted, and all slot arrays.
     charged_bytes: AtomicU64,
+    /// Of these, all slot arrays.
+    slot_bytes: AtomicU64,
     inserter: Mutex<Inserter>,
     /// Slots of the first array.
     first_slots: usize,
@@ -252,6 +254,7 @@ impl Table {
             newest: AtomicPtr::new(ptr::null_mut()),
             node_count: AtomicUsize::new(0),
             charged_bytes: AtomicU64::new(0),
+            slot_bytes: AtomicU64::new(0),
             inserter: Mutex::new(Inserter { arena: Arena::new(pool), arrays: Vec::new(), count: 0 }),
             first_slots: (expected_keys * 2).next_power_of_two().max(FIRST_SLOTS),
             pool: Arc::clone(pool),
@@ -265,6 +268,11 @@ impl Table {
 
     pub(super) fn charged_bytes(&self) -> u64 {
         self.charged_bytes.load(Ordering::Relaxed)
+    }
+
+    /// The same without slot arrays.
+    pub(super) fn entry_bytes(&self) -> u64 {
+        self.charged_bytes().saturating_sub(self.slot_bytes.load(Ordering::Relaxed))
     }
 
     /// Memory held, slabs and slot arrays.
@@ -345,6 +353,7 @@ impl Table {
         };
         let bytes = slots.bytes() as u64;
         self.charge(inserter, bytes);
+        self.slot_bytes.fetch_add(bytes, Ordering::Relaxed);
         (self.publish(inserter, slots), bytes)
     }
 
