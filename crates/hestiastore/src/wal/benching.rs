@@ -3,13 +3,8 @@
 use super::RecordBuilder;
 
 /// A builder that is used again and again, as a thread's commit does.
+#[derive(Default)]
 pub struct Records(RecordBuilder);
-
-impl Default for Records {
-    fn default() -> Self {
-        Self(RecordBuilder::new())
-    }
-}
 
 impl Records {
     /// The sealed record of one put; empty for a key or value that is too long.
