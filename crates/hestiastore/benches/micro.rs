@@ -165,7 +165,7 @@ fn layered(layers: u64, count: u64) -> SegmentIndex<Vec<u8>, Vec<u8>> {
         .unwrap();
     for layer in 0..layers {
         for number in (layer..count).step_by(layers as usize) {
-            index.put(&key(number), VALUE).unwrap();
+            index.put(key(number), VALUE).unwrap();
         }
         index.flush_and_wait().unwrap();
     }
