@@ -125,14 +125,20 @@ impl SuiteResults {
         Figure::of(runs.iter().filter_map(peak).collect()).map(|figure| figure.median)
     }
 
-    /// Phases that have a field in some run, in order.
+    /// Phases that have a field in some run, in order: one that only some runs have stands behind the one that
+    /// came before it there.
     pub fn phases_with(&self, field: &str) -> Vec<String> {
         let mut found: Vec<String> = Vec::new();
         for run in self.engines.values().flatten() {
-            for phase in run.phases() {
-                if run.number(phase, field).is_some() && !found.iter().any(|known| known == phase) {
-                    found.push(phase.to_owned());
-                }
+            let mut next = 0;
+            for phase in run.phases().filter(|phase| run.number(phase, field).is_some()) {
+                next = match found.iter().position(|known| known == phase) {
+                    Some(at) => at + 1,
+                    None => {
+                        found.insert(next, phase.to_owned());
+                        next + 1
+                    }
+                };
             }
         }
         found
@@ -142,6 +148,19 @@ impl SuiteResults {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn run(phases: &[&str]) -> Run {
+        let line = |phase: &&str| serde_json::json!({ "phase": phase, "rate": 1.0 }).as_object().cloned();
+        Run { lines: phases.iter().filter_map(line).collect() }
+    }
+
+    #[test]
+    fn a_phase_of_some_runs_stands_in_its_place() {
+        let runs =
+            vec![run(&["load", "scan"]), run(&["load", "read", "scan", "sync"]), run(&["open", "load"])];
+        let suite = SuiteResults { engines: [("some".to_owned(), runs)].into_iter().collect() };
+        assert_eq!(suite.phases_with("rate"), ["open", "load", "read", "scan", "sync"]);
+    }
 
     #[test]
     fn a_figure_is_the_median_with_its_spread() {

@@ -237,8 +237,8 @@ fn overwrite(session: &Session) -> Res<()> {
 /// Half reads, half zipfian overwrites, each write alone.
 fn mixed(session: &Session) -> Res<()> {
     let (plan, engine) = (session.plan, session.engine()?);
-    let mut phase = session.phase("mixed");
     let (zipf, mut random, mut at) = (Zipf::new(plan.entries), Random::new(5), 0u64);
+    let mut phase = session.phase("mixed");
     let make = move || {
         at += 1;
         (hash_key(zipf.rank(&mut random) as i64), at)
