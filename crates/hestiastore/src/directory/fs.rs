@@ -19,6 +19,12 @@ use super::name::{LOCK_NAME, check_folder, check_name};
 use super::{Directory, DirectoryLock, File, LockMode, OpenMode};
 use crate::sync::Mutex;
 
+/// To note the time of access is a write to the file system's journal, so a reader would wait for whoever syncs.
+#[cfg(target_os = "linux")]
+const NO_ACCESS_TIME: OFlags = OFlags::NOATIME;
+#[cfg(not(target_os = "linux"))]
+const NO_ACCESS_TIME: OFlags = OFlags::empty();
+
 /// A folder of the file system.
 ///
 /// Files that have names which are no UTF-8 are not listed, and `.lock` belongs to the lock: it is
@@ -99,6 +105,16 @@ impl FsDirectory {
         Ok(file)
     }
 
+    fn open_to_read(&self, name: &str) -> io::Result<fs::File> {
+        match self.open_at(name, OFlags::RDONLY | NO_ACCESS_TIME) {
+            // The file is somebody else's.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                self.open_at(name, OFlags::RDONLY)
+            }
+            outcome => outcome,
+        }
+    }
+
     /// To be called before a change in a folder, so that no change can miss the next sync.
     fn remember(&self, folder: Option<&str>) -> io::Result<()> {
         let Some(folder) = folder else { return Ok(()) };
@@ -140,11 +156,11 @@ impl Directory for FsDirectory {
 
     fn open(&self, name: &str, mode: OpenMode) -> io::Result<Arc<dyn File>> {
         check_name(name)?;
-        let flags = match mode {
-            OpenMode::Read => OFlags::RDONLY,
-            OpenMode::ReadWrite => OFlags::RDWR,
+        let file = match mode {
+            OpenMode::Read => self.open_to_read(name)?,
+            OpenMode::ReadWrite => self.open_at(name, OFlags::RDWR)?,
         };
-        Ok(Arc::new(FsFile::new(self.open_at(name, flags)?, mode)))
+        Ok(Arc::new(FsFile::new(file, mode)))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {

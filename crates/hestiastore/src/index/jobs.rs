@@ -407,8 +407,13 @@ impl Core {
         )?;
         self.sync_directory()?;
         let ranks: Vec<u64> = merged.iter().map(|layer| layer.rank).collect();
-        self.install_merge(segment, &ranks, &inputs, plan.rank, &outputs)
-            .inspect_err(|_| self.discard(&outputs))?;
+        let references = self.references(&outputs, plan.rank);
+        self.load_ahead(segment, &references)
+            .and_then(|()| self.install_merge(segment, &ranks, &inputs, plan.rank, &references))
+            .inspect_err(|_| {
+                references.iter().for_each(|run| self.registry.forget(&run.handle));
+                self.discard(&outputs);
+            })?;
         Ok(Some((total, outputs)))
     }
 
@@ -419,11 +424,10 @@ impl Core {
         ranks: &[u64],
         inputs: &[Arc<RunRef>],
         rank: u64,
-        outputs: &[MergedRun],
+        references: &[Arc<RunRef>],
     ) -> Result<()> {
         let installing = segment.installing.lock();
         let mut next = segment.version().as_ref().clone();
-        let references = self.references(outputs, rank);
         let mut changes: Vec<Change> = inputs.iter().map(|run| remove_run(segment.id, run)).collect();
         changes.extend(references.iter().map(|run| add_run(segment.id, run)));
         let committed = self.commit_edit(changes)?;
@@ -431,9 +435,9 @@ impl Core {
         next.layers.retain(|layer| !ranks.contains(&layer.rank));
         next.main.retain(|run| !inputs.iter().any(|input| Arc::ptr_eq(input, run)));
         if rank == crate::segment::MAIN_RANK {
-            next.add_to_main(references);
+            next.add_to_main(references.to_vec());
         } else if !references.is_empty() {
-            next.layers.insert(place, Layer { rank, buffer: None, runs: references });
+            next.layers.insert(place, Layer { rank, buffer: None, runs: references.to_vec() });
         }
         let before = segment.publish(Arc::new(next));
         drop(installing);

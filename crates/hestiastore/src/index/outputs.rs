@@ -108,6 +108,12 @@ impl Core {
         Ok(covered.unwrap_or_default())
     }
 
+    /// Opens what readers will find in place of runs that are open now: who merges waits for that, not they. And what
+    /// cannot be read back replaces nothing.
+    pub(super) fn load_ahead(&self, segment: &Segment, runs: &[Arc<RunRef>]) -> Result<()> {
+        runs.iter().try_for_each(|run| self.registry.load(segment, &run.handle).map(drop))
+    }
+
     pub(super) fn references(&self, runs: &[MergedRun], rank: u64) -> Vec<Arc<RunRef>> {
         runs.iter().map(|run| Arc::new(self.reference(run, rank))).collect()
     }

@@ -110,6 +110,9 @@ impl RunHandle {
 impl Drop for RunHandle {
     fn drop(&mut self) {
         if *self.obsolete.get_mut() {
+            // Closed before anybody can unlink it: the last close of an unlinked file frees its blocks, and a reader
+            // would wait for that.
+            self.loaded.store(None);
             self.graveyard.pinned_bytes.fetch_sub(self.file_bytes, Ordering::Relaxed);
             self.graveyard.push(run_file_name(self.uid));
         }

@@ -18,8 +18,6 @@ mod writing;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use hestiastore::environment::Environment;
-
 use crate::kill::Mode;
 use crate::outcome::{Outcome, failure};
 use bounds::Bounds;
@@ -106,10 +104,4 @@ fn soak(arguments: &Arguments, place: &std::path::Path) -> Outcome<String> {
         return Ok(figures);
     }
     failure(format!("{}\n{figures}", faults.join("\n")))
-}
-
-/// A random number that belongs to these.
-fn mixed(parts: &[u64]) -> u64 {
-    let mix = |seed: u64, part: &u64| Environment::repeatable(seed ^ part).random.next_u64();
-    parts.iter().fold(0, mix)
 }

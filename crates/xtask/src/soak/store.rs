@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use hestiastore::SegmentIndex;
 
-use super::{Arguments, mixed};
+use super::Arguments;
 use crate::outcome::{Outcome, failure};
 
 pub(super) type Index = SegmentIndex<u64, Vec<u8>>;
@@ -66,9 +66,11 @@ impl Store {
             return None;
         }
         let mut value = [number.to_be_bytes(), version.to_be_bytes()].concat();
-        let words = (0u64..).flat_map(|word| (mixed(&[number ^ version << 32, word])).to_be_bytes());
-        let rest = (self.arguments.value_bytes as usize).saturating_sub(value.len());
-        value.extend(words.take(rest));
+        let marked = value.len();
+        value.resize(marked.max(self.arguments.value_bytes as usize), 0);
+        if let Some(rest) = value.get_mut(marked..) {
+            fastrand::Rng::with_seed(number ^ version << 32).fill(rest);
+        }
         Some(value)
     }
 
