@@ -106,7 +106,13 @@ pub const QUICK: &[Suite] = &[
         engines: CACHED,
         ..QUICK_H
     },
-    Suite { name: "d-quick", title: "Workload D, 200 thousand entries", workload: "d", ..QUICK_H },
+    Suite {
+        name: "d-quick",
+        title: "Workload D, 100 thousand entries",
+        workload: "d",
+        entries: 100_000,
+        ..QUICK_H
+    },
     Suite {
         name: "ycsb-quick",
         title: "YCSB, 50 thousand entries",

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use ::surrealkv::{Durability, LSMIterator, Mode, ReadOptions, Transaction, Tree, TreeBuilder};
+use ::surrealkv::{Durability, Error, LSMIterator, Mode, ReadOptions, Transaction, Tree, TreeBuilder};
 use tokio::runtime::Runtime;
 
 use super::{mebibytes, versions};
@@ -29,10 +29,17 @@ impl Surreal {
         if self.settings.durable { Durability::Immediate } else { Durability::Eventual }
     }
 
-    fn write(&self, change: impl FnOnce(&mut Transaction) -> ::surrealkv::Result<()>) -> Res<()> {
-        let mut transaction = self.tree.begin_with_mode(Mode::WriteOnly)?.with_durability(self.durability());
-        change(&mut transaction)?;
-        Ok(self.runtime.block_on(transaction.commit())?)
+    /// Done again after a conflict with another writer of the same key, as transactions ask for.
+    fn write(&self, change: impl Fn(&mut Transaction) -> ::surrealkv::Result<()>) -> Res<()> {
+        loop {
+            let mut transaction =
+                self.tree.begin_with_mode(Mode::WriteOnly)?.with_durability(self.durability());
+            change(&mut transaction)?;
+            match self.runtime.block_on(transaction.commit()) {
+                Err(Error::TransactionWriteConflict | Error::TransactionRetry) => {}
+                outcome => return Ok(outcome?),
+            }
+        }
     }
 
     fn begin_read(&self) -> Res<Transaction> {
