@@ -10,6 +10,9 @@ pub mod metrics;
 pub mod repair;
 pub mod types;
 
+#[cfg(feature = "benching")]
+#[doc(hidden)]
+pub mod benching;
 mod block;
 mod bytes;
 mod chunk;

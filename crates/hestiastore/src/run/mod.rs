@@ -12,6 +12,8 @@
 //! chunks of their own, and readers see their kind and value as if they were not; (3) a seq of 0 means
 //! "zeroed": it is older than every snapshot and does not count for the seqs covered.
 
+#[cfg(feature = "benching")]
+pub(crate) mod benching;
 mod bloom;
 mod cache;
 mod cursor;

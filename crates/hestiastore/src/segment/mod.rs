@@ -8,6 +8,8 @@
 //! What a segment holds at some moment is a [`SegmentVersion`]: an immutable value behind an atomic
 //! pointer. Readers load it once and are never disturbed; jobs build the next one beside it.
 
+#[cfg(feature = "benching")]
+pub(crate) mod benching;
 pub(crate) mod compaction;
 mod flush;
 mod policy;

@@ -11,6 +11,8 @@
 //! * A valid record of an unknown kind is [`crate::Error::Unsupported`], never a tail (F1).
 //! * No bytes of a file make it panic, loop without end, or hold more memory than the file's length.
 
+#[cfg(feature = "benching")]
+pub(crate) mod benching;
 mod dump;
 mod evidence;
 mod format;
