@@ -16,7 +16,7 @@ impl Buffer {
 
     /// Puts a version.
     pub fn insert(&self, key: &[u8], seq: u64, value: &[u8]) {
-        self.0.insert(key, key_hash(0, key), seq, EntryKind::Put, value);
+        let _ = self.0.insert(key, key_hash(0, key), seq, EntryKind::Put, value);
     }
 
     /// The newest value.

@@ -31,10 +31,6 @@ pub(crate) struct LogFile {
     last_seq: AtomicU64,
     /// Records have been placed in it.
     in_use: AtomicBool,
-    fn is_retired(&self) -> bool {
-        self.sealed_and_synced.load(Ordering::Acquire)
-    }
-
     /// Everything in it is on disk and nothing more will come.
     sealed_and_synced: AtomicBool,
 }
@@ -230,6 +226,10 @@ impl LogFile {
     /// No more records come; `last_seq` is the last one in it. Called in the commit section.
     pub(crate) fn seal(&self, last_seq: u64) {
         self.last_seq.store(last_seq, Ordering::Release);
+    }
+
+    fn is_retired(&self) -> bool {
+        self.sealed_and_synced.load(Ordering::Acquire)
     }
 
     /// Everything in it is on disk and nothing more will come.
