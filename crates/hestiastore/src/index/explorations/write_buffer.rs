@@ -26,7 +26,7 @@ fn c5_a_buffer_shows_every_version_that_is_inserted() {
             scope.spawn(|| [3, 2].into_iter().for_each(insert));
             scope.spawn(|| {
                 for n in 0..OTHER_KEYS {
-                    buffer.insert(&[n], HASH, 100 + u64::from(n), EntryKind::Put, b"");
+                    let _ = buffer.insert(&[n], HASH, 100 + u64::from(n), EntryKind::Put, b"");
                 }
             });
             scope.spawn(|| {
