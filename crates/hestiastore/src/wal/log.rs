@@ -189,7 +189,7 @@ impl LogFile {
         self.file.make_ready(start..start + LOG_WINDOW_BYTES);
         // Others may have filled, sealed and synced it while the caller stood still.
         if self.is_retired() {
-            self.file.make_ready(0..0);
+            self.retire();
         }
     }
 

@@ -45,6 +45,8 @@ fn d3_batches_stay_whole_while_neighbours_are_merged() {
             let expected = [(0, 1), (1, 4), (5, 1), (10, 1), (11, 4), (15, 1)];
             assert_sound(&index, &files, &expected);
             index.flush_and_wait().unwrap();
+            // Who flushed gives the room back after the flush can be seen.
+            index.wait_until_idle().unwrap();
             assert_eq!(index.metrics_snapshot().write_path.buffered_bytes, 0);
             assert_sound(&index, &files, &expected);
             index.close().unwrap();
