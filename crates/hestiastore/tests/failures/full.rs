@@ -153,7 +153,11 @@ fn d8_calls_that_wait_for_a_flush_say_that_the_disk_is_full() {
         index.wait_until_idle().unwrap();
         let health = index.metrics_snapshot().health;
         assert!(health.background_failures > 0);
-        assert!(health.last_background_failure.starts_with("flush: "), "{}", health.last_background_failure);
+        // The thread that makes the next log ready may have come late, and meet the full disk too.
+        let told = ["flush: ", "upkeep of the log: "]
+            .iter()
+            .any(|job| health.last_background_failure.starts_with(job));
+        assert!(told, "{}", health.last_background_failure);
         directory.set_capacity_bytes(None);
         index.flush_and_wait().unwrap();
         index.compact_and_wait().unwrap();
